@@ -1,0 +1,275 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Action is what a step does.
+type Action string
+
+// The actions.
+const (
+	Update Action = "update" // replace the container
+	Notify Action = "notify" // tell that a new image is there
+	Keep   Action = "keep"   // nothing to do
+	Hold   Action = "hold"   // something is in the way
+)
+
+// Step is the decision for one container in one cycle.
+type Step struct {
+	Container Container
+	Policy    Policy
+	Action    Action
+	Reason    Reason
+	// To is the image to move to, for update and notify.
+	To Image
+	// After are the steps of this plan that must have succeeded before this
+	// one may begin. Each stands earlier in the plan.
+	After []After
+}
+
+// After is one thing that a step waits for.
+type After struct {
+	Container string // its id
+	// Else is the reason code of this step if that one does not succeed.
+	Else Code
+}
+
+// Plan is the ordered steps of a cycle. Every container of the engine has one.
+type Plan struct {
+	Steps []Step
+}
+
+// World is what there is, at the moment of the decision.
+type World struct {
+	// Containers are all of the engine, also those that are none of our business.
+	Containers []Container
+	Settings   Settings
+	// Due names the containers whose time has come; nil means all of them.
+	Due map[string]bool
+	// Only limits the plan to containers of these names; empty means all.
+	Only []string
+}
+
+// Query is a question to a registry, or to the engine's own images: what does
+// this reference stand for now?
+type Query struct {
+	Reference Reference
+	Platform  Platform
+	// Local asks for the local image of the tag, not for the registry's.
+	Local bool
+}
+
+// Answer is what came back: a digest (ImageID where the query was local), or a
+// fault that says why not.
+type Answer struct {
+	Digest  string
+	ImageID string
+	Fault   Reason // zero if there is none
+}
+
+// Queries returns the questions whose answers MakePlan needs, each once.
+func (w World) Queries() []Query {
+	var queries []Query
+	seen := map[Query]bool{}
+	for _, s := range w.survey() {
+		q := s.query()
+		if s.Action == "" && !seen[q] {
+			seen[q] = true
+			queries = append(queries, q)
+		}
+	}
+	return queries
+}
+
+// MakePlan decides what is to be done with every container, and in which order.
+// A query without an answer holds its containers.
+func MakePlan(w World, answers map[Query]Answer) Plan {
+	steps := w.survey()
+	for i := range steps {
+		if steps[i].Action == "" {
+			steps[i].decide(answers)
+		}
+	}
+	steps = order(steps)
+	holdDependants(steps)
+	sendCanaries(steps)
+	return Plan{Steps: steps}
+}
+
+func (s *Step) settle(a Action, code Code, format string, args ...any) {
+	s.Action, s.Reason = a, Reason{code, fmt.Sprintf(format, args...)}
+}
+
+func (s Step) query() Query {
+	return Query{Reference: s.Container.Image.Reference, Platform: s.Container.Image.Platform, Local: !s.Policy.Pull}
+}
+
+// survey makes a step for each container and settles those that need no answer
+// from a registry; the others have no action yet.
+func (w World) survey() []Step {
+	steps := make([]Step, 0, len(w.Containers))
+	tethered := tethers(w.Containers)
+	replacing := replacements(w.Containers)
+	for _, c := range w.Containers {
+		s := Step{Container: c}
+		var bad Reason
+		var ok bool
+		s.Policy, bad, ok = w.Settings.PolicyOf(c)
+		switch {
+		case !w.concerns(&s, ok):
+		case replacing[c.Name]:
+			s.settle(Hold, InReplacement, "a replacement of it is in progress or was interrupted")
+		case !ok:
+			s.Action, s.Reason = Hold, bad
+		case c.ID == w.Settings.Self:
+			s.settle(Hold, Unsupported, "this is Refit itself: replacing itself is not built yet")
+		default:
+			s.obstacles(tethered[c.Name])
+		}
+		if s.Action == "" && w.Due != nil && !w.Due[c.Name] {
+			s.settle(Keep, NotDue, "its time has not come")
+		}
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+// concerns settles the steps of containers that are none of this Refit's
+// business, or not of this command's. A container with labels that cannot be
+// read is its business, if only to say so: its owner meant something by them.
+func (w World) concerns(s *Step, readable bool) bool {
+	p, set, c := s.Policy, w.Settings, s.Container
+	switch {
+	case len(w.Only) > 0 && !slices.Contains(w.Only, c.Name):
+		s.settle(Keep, NotNamed, "the command names other containers")
+	case !p.Enabled && p.From["enable"] == "" && readable:
+		s.settle(Keep, NotEnabled, "it has no label refit.enable=true")
+	case !p.Enabled && p.From["enable"] != "":
+		s.settle(Keep, NotEnabled, "refit.enable is false")
+	case p.Scope != set.Scope && p.Scope == "":
+		s.settle(Keep, OtherScope, "it has no scope, this Refit has scope %q", set.Scope)
+	case p.Scope != set.Scope && set.Scope == "":
+		s.settle(Keep, OtherScope, "its scope is %q, this Refit has none", p.Scope)
+	case p.Scope != set.Scope:
+		s.settle(Keep, OtherScope, "its scope is %q, this Refit's is %q", p.Scope, set.Scope)
+	case !c.State.Up() && c.State != Paused && !set.stopped(c.State):
+		s.settle(Keep, NotRunning, "it is %s", c.State)
+	default:
+		return true
+	}
+	return false
+}
+
+// stopped tells whether a container that does not run is to be updated.
+func (s Settings) stopped(state State) bool {
+	return s.IncludeStopped && (state == Created || state == Exited)
+}
+
+// obstacles settles a step whose container cannot be replaced, or whose image
+// cannot move.
+func (s *Step) obstacles(tethered []string) {
+	c := s.Container
+	ref := c.Image.Reference
+	switch {
+	case s.Policy.Strategy == StartFirst:
+		s.settle(Hold, Unsupported, "refit.strategy=start-first is not built yet: use stop-first")
+	case len(s.Policy.Hooks) > 0:
+		s.settle(Hold, Unsupported, "it asks for hooks (%s), which this build does not have", strings.Join(s.Policy.Hooks, ", "))
+	case c.State == Paused:
+		s.settle(Hold, Unsupported, "it is paused: replacing a paused container is not built yet")
+	case len(c.Obstacles) > 0:
+		s.Action, s.Reason = Hold, c.Obstacles[0]
+	case ref.Digest != "":
+		s.settle(Keep, PinnedImage, "its reference %s names a digest", ref.Text)
+	case len(tethered) > 0:
+		s.settle(Hold, Unsupported, "%s cannot live without it under its present id (shared namespace or link)", strings.Join(tethered, ", "))
+	case s.Policy.Pull && !c.knows(ref.Repository):
+		s.settle(Keep, LocalImage, "no registry knows its image: it was built or loaded here")
+	}
+}
+
+// knows tells whether a registry has told the engine a digest of the
+// container's image in that repository.
+func (c Container) knows(repository string) bool {
+	return slices.ContainsFunc(c.RepoDigests, func(r Reference) bool { return r.Repository == repository })
+}
+
+// runs tells whether the container's image has that digest in its own repository.
+// An image has many: every past digest that stood for the same content.
+func (c Container) runs(digest string) bool {
+	return slices.ContainsFunc(c.RepoDigests, func(r Reference) bool {
+		return r.Repository == c.Image.Reference.Repository && r.Digest == digest
+	})
+}
+
+// decide settles a step by the answer to its query.
+func (s *Step) decide(answers map[Query]Answer) {
+	a, ok := answers[s.query()]
+	c := s.Container
+	switch {
+	case !ok:
+		s.settle(Hold, RegistryUnreachable, "nobody asked about %s", c.Image.Reference.Text)
+	case a.Fault.Code != "":
+		s.Action, s.Reason = Hold, a.Fault
+	case s.Policy.Pull && c.runs(a.Digest), !s.Policy.Pull && c.Image.ID == a.ImageID:
+		s.settle(Keep, UpToDate, "it runs the newest image")
+	default:
+		s.To = Image{Reference: c.Image.Reference, Digest: a.Digest, ID: a.ImageID, Platform: c.Image.Platform}
+		name := s.To.Digest
+		if name == "" {
+			name = s.To.ID
+		}
+		if s.Policy.Mode == ModeNotify {
+			s.settle(Notify, NotifyOnly, "%s is now %s, and its mode is notify", c.Image.Reference.Text, Short(name))
+			return
+		}
+		s.settle(Update, NewImage, "%s is now %s", c.Image.Reference.Text, Short(name))
+	}
+}
+
+// Short cuts a digest or an id to what people compare: 12 digits.
+func Short(id string) string {
+	id = strings.TrimPrefix(id, "sha256:")
+	if len(id) > 12 {
+		return id[:12]
+	}
+	return id
+}
+
+// tethers inverts Tethers: container name → those that hang on it.
+func tethers(all []Container) map[string][]string {
+	on := map[string][]string{}
+	for _, c := range all {
+		for _, name := range c.Tethers {
+			on[name] = append(on[name], c.Name)
+		}
+	}
+	return on
+}
+
+// replacements returns the names that a replacement in flight concerns: the
+// parked predecessors', the waiting successors', and the ones they stand for.
+func replacements(all []Container) map[string]bool {
+	names := map[string]bool{}
+	byID := map[string]Container{}
+	for _, c := range all {
+		byID[c.ID] = c
+	}
+	for _, c := range all {
+		if c.Mark == nil {
+			continue
+		}
+		p, parked := byID[c.Mark.Predecessor]
+		base, waiting := strings.CutSuffix(c.Name, NewSuffix)
+		if waiting {
+			names[c.Name], names[base] = true, true
+		}
+		if parked {
+			names[p.Name], names[c.Name] = true, true
+		}
+	}
+	return names
+}

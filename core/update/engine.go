@@ -1,0 +1,128 @@
+package update
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/refit-dev/refit/core"
+)
+
+// Engine is what a replacement needs of a container engine. core/docker is the
+// real one, core/coretest has one in memory; both pass coretest's conformance suite.
+//
+// An error means that the call may or may not have had its effect: whoever goes
+// on afterwards looks first.
+type Engine interface {
+	Census
+	Observer
+	Builder
+	Runner
+	Registrar
+	Images
+	Tags
+}
+
+// Census tells what there is.
+type Census interface {
+	// Containers returns every container of the engine, running or not. One
+	// that vanishes while it is being looked at is left out.
+	Containers(ctx context.Context) ([]core.Container, error)
+}
+
+// Observer looks at one container.
+type Observer interface {
+	// Look finds a container by its exact name or its full id. The zero Status,
+	// without an error, means that there is none.
+	Look(ctx context.Context, nameOrID string) (core.Status, error)
+	// Logs returns the last lines that the container wrote, oldest first, at
+	// most that many, each cut to 1 KiB.
+	Logs(ctx context.Context, id string, lines int) ([]string, error)
+}
+
+// Builder makes a successor that has its predecessor's settings.
+type Builder interface {
+	// Snapshot writes down everything about a container and its image that a
+	// faithful copy needs. It fails where the old image's defaults are unknown.
+	Snapshot(ctx context.Context, id string) (core.Snapshot, error)
+	// Create makes the container that d describes and connects its networks.
+	// It does not start it. Where the name is taken the error answers
+	// NameTaken() with true. Where it fails half-way nothing is left under the name.
+	Create(ctx context.Context, d core.Draft) (id string, err error)
+	// Differences compares the settings of a container with a snapshot's. What
+	// the two images' own defaults explain is no difference, and neither is
+	// core.MarkLabel. Each line names one field; none shows a value of the environment.
+	Differences(ctx context.Context, s core.Snapshot, id string) ([]string, error)
+}
+
+// Runner starts, stops and removes.
+type Runner interface {
+	// Start starts a container. Starting one that runs is no error.
+	Start(ctx context.Context, id string) error
+	// Stop asks the container to end with signal ("" for its own) and waits at
+	// most grace (0 for its own) before killing it. Stopping a container that has
+	// stopped, or is gone, is no error.
+	Stop(ctx context.Context, id, signal string, grace time.Duration) error
+	// Remove removes a stopped container, and with it the anonymous volumes
+	// that the engine made for it if volumes is true. It is no error if it is gone;
+	// a removal that is already in progress is waited for.
+	Remove(ctx context.Context, id string, volumes bool) error
+}
+
+// Registrar changes what the engine has on record about a container.
+type Registrar interface {
+	// Rename gives the container a name. Where it is taken the error answers
+	// NameTaken() with true. Giving it the name that it has is no error.
+	Rename(ctx context.Context, id, name string) error
+	// SetRestartPolicy works on running, stopped and created containers.
+	SetRestartPolicy(ctx context.Context, id string, p core.RestartPolicy) error
+}
+
+// Images fetches and removes images.
+type Images interface {
+	// Pull fetches repository@digest for the image's platform, without moving
+	// any tag, and returns the id of the local image. Its error answers
+	// Reason() core.Reason where the registry gave one.
+	Pull(ctx context.Context, image core.Image) (id string, err error)
+	// RemoveImage removes an image that has no tag and that no container uses,
+	// and tells whether it did. An image that is still used stays: no error.
+	RemoveImage(ctx context.Context, id string) (removed bool, err error)
+}
+
+// Tags moves the engine's local tags. A reference is text: "nginx:1".
+type Tags interface {
+	// Resolve returns the id of the image that the reference names on the
+	// engine, "" if there is none.
+	Resolve(ctx context.Context, reference string) (id string, err error)
+	// Tag points the reference to the image, wherever it pointed before.
+	Tag(ctx context.Context, id, reference string) error
+	// Untag removes a reference. It is no error if it is gone. It never removes
+	// the last name of an image that no container uses: such a tag is an error.
+	Untag(ctx context.Context, reference string) error
+	// TagsOf returns the tags of a repository: reference → image id.
+	TagsOf(ctx context.Context, repository string) (map[string]string, error)
+}
+
+// Checker asks what references stand for now.
+type Checker interface {
+	// Check answers every query, each with a digest or with a fault; it has no
+	// error of its own. The queries are asked at the same time.
+	Check(ctx context.Context, queries []core.Query) map[core.Query]core.Answer
+}
+
+// Journal keeps the attempts in flight. core/ledger is the real one.
+type Journal interface {
+	// Save writes the attempt, synced to the disk when it returns. An attempt
+	// of the same id is replaced.
+	Save(ctx context.Context, a core.Attempt) error
+	// Forget removes an attempt. It is no error if it is gone.
+	Forget(ctx context.Context, id string) error
+	// Attempts returns those in flight, oldest first.
+	Attempts(ctx context.Context) ([]core.Attempt, error)
+}
+
+// nameTaken tells whether the engine refused a name because it is in use.
+func nameTaken(err error) bool {
+	var taken interface{ NameTaken() bool }
+	return errors.As(err, &taken) && taken.NameTaken()
+}

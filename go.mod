@@ -1,0 +1,3 @@
+module github.com/refit-dev/refit
+
+go 1.26
