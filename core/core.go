@@ -178,8 +178,10 @@ type Status struct {
 	OOMKilled     bool
 	EngineError   string // what the engine says of the last start, "" if nothing
 	RestartPolicy RestartPolicy
-	Health        Health
-	Mark          *Mark
+	// StopSignal is what its own stop begins with: "SIGTERM" where nobody set one.
+	StopSignal string
+	Health     Health
+	Mark       *Mark
 }
 
 // Exists tells whether there is such a container at all.
@@ -202,15 +204,14 @@ type Line string
 
 // The lines, in their order.
 const (
-	LineRecord    Line = "record"     // 2: what is known is written down
-	LineCreate    Line = "create"     // 3: the successor is made and compared
-	LinePreUpdate Line = "pre-update" // 4: hooks, the predecessor runs
-	LineStop      Line = "stop"       // 5: policy "no", then stop
-	LineRename    Line = "rename"     // 7: P is parked, S takes the name
-	LineStart     Line = "start"      // 8: S starts and is watched
-	LineCommit    Line = "commit"     // 10: from here on only forward
-	LineTidy      Line = "tidy"       // 11: predecessor, tag and image go
-	LineRollback  Line = "rollback"   // R1 to R8: never turned round
+	LineRecord   Line = "record"   // 2: what is known is written down
+	LineCreate   Line = "create"   // 3: the successor is made and compared
+	LineStop     Line = "stop"     // 5: policy "no", then stop
+	LineRename   Line = "rename"   // 7: P is parked, S takes the name
+	LineStart    Line = "start"    // 8: S starts and is watched
+	LineCommit   Line = "commit"   // 10: from here on only forward
+	LineTidy     Line = "tidy"     // 11: predecessor, tag and image go
+	LineRollback Line = "rollback" // R1 to R8: never turned round
 )
 
 // Attempt is one replacement in flight, as the ledger keeps it. It is written
@@ -231,6 +232,13 @@ type Attempt struct {
 	// TagBefore is the image id that the reference's local tag pointed to; the
 	// predecessor's image where there was no such tag.
 	TagBefore string `json:"tag_before"`
+	// TagMoved is set while that tag points to the new image for a moment, so
+	// that the successor can be created from it (line 3).
+	TagMoved bool `json:"tag_moved,omitempty"`
+
+	// Touched is set before the predecessor is touched for the first time
+	// (line 5): from then on undoing means to start it again.
+	Touched bool `json:"touched,omitempty"`
 
 	Policy   Policy    `json:"policy"`
 	Snapshot Snapshot  `json:"snapshot,omitempty"` // of the predecessor

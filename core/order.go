@@ -2,7 +2,6 @@ package core
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -103,38 +102,11 @@ func holdDependants(steps []Step) {
 			case needed.Action == Hold:
 				s.settle(Hold, DependencyHeld, "%s is held (%s)", name, needed.Reason.Code)
 			case needed.Action == Update:
-				s.After = append(s.After, After{needed.Container.ID, DependencyHeld})
+				s.After = append(s.After, needed.Container.ID)
 			}
 		}
 		if s.Action == Hold {
 			s.After = nil
 		}
 	}
-}
-
-// sendCanaries makes one container of each new digest go first, alone: if its
-// gate fails, the others are not moved to that digest.
-func sendCanaries(steps []Step) {
-	first := map[string]string{}
-	for i := range steps {
-		s := &steps[i]
-		if s.Action != Update {
-			continue
-		}
-		key := fmt.Sprint(s.To.Reference.Repository, s.To.Digest, s.To.ID)
-		canary, there := first[key]
-		if !there {
-			first[key] = s.Container.ID
-			continue
-		}
-		if !slices.ContainsFunc(s.After, func(a After) bool { return a.Container == canary }) {
-			s.After = append(s.After, After{canary, CanaryFailed})
-		}
-	}
-}
-
-// Held makes the result of a step that something outside the plan holds back.
-func (s Step) Held(code Code, format string, args ...any) Step {
-	s.settle(Hold, code, format, args...)
-	return s
 }

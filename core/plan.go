@@ -25,16 +25,9 @@ type Step struct {
 	Reason    Reason
 	// To is the image to move to, for update and notify.
 	To Image
-	// After are the steps of this plan that must have succeeded before this
-	// one may begin. Each stands earlier in the plan.
-	After []After
-}
-
-// After is one thing that a step waits for.
-type After struct {
-	Container string // its id
-	// Else is the reason code of this step if that one does not succeed.
-	Else Code
+	// After are the ids of the containers whose steps in this plan must have
+	// succeeded before this one may begin. Each stands earlier in the plan.
+	After []string
 }
 
 // Plan is the ordered steps of a cycle. Every container of the engine has one.
@@ -95,7 +88,6 @@ func MakePlan(w World, answers map[Query]Answer) Plan {
 	}
 	steps = order(steps)
 	holdDependants(steps)
-	sendCanaries(steps)
 	return Plan{Steps: steps}
 }
 

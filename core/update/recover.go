@@ -1,0 +1,174 @@
+package update
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/refit-dev/refit/core"
+)
+
+// Recover finishes or undoes what an earlier process left in the middle, and
+// returns a result for each container that it had to do with. It runs at every
+// start, before the first cycle, and when nothing is left to do it does nothing.
+//
+// It goes by the ledger; where the ledger knows nothing, by the containers'
+// names and the successors' marks. It touches only what this instance began:
+// what another one left is reported, with the outcome held.
+func (u *Updater) Recover(ctx context.Context) ([]core.Result, error) {
+	attempts, err := u.Journal.Attempts(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger: %w", err)
+	}
+	all, err := u.Engine.Containers(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list containers: %w", err)
+	}
+	marked, foreign := u.marked(all, attempts)
+	results := foreign
+	for _, a := range slices.Concat(attempts, marked) {
+		results = append(results, u.resume(ctx, a))
+		if ctx.Err() != nil {
+			return results, ctx.Err()
+		}
+	}
+	return results, u.dropStrayTags(ctx)
+}
+
+// marked makes attempts of the successors that the ledger does not know.
+func (u *Updater) marked(all []core.Container, known []core.Attempt) (ours []core.Attempt, foreign []core.Result) {
+	byID := map[string]core.Container{}
+	for _, c := range all {
+		byID[c.ID] = c
+	}
+	for _, s := range all {
+		if s.Mark == nil || slices.ContainsFunc(known, func(a core.Attempt) bool { return a.ID == s.Mark.Attempt }) {
+			continue
+		}
+		p, parked := byID[s.Mark.Predecessor]
+		name, waiting := strings.CutSuffix(s.Name, core.NewSuffix)
+		if !parked && !waiting {
+			continue // finished long ago: the mark is dropped at its next update
+		}
+		if s.Mark.Owner != u.Owner {
+			foreign = append(foreign, reportForeign(s, name))
+			continue
+		}
+		ours = append(ours, u.reconstruct(s, p, name))
+	}
+	return ours, foreign
+}
+
+func reportForeign(s core.Container, name string) core.Result {
+	return core.Result{
+		Name: name, ID: s.ID, Outcome: core.OutcomeHeld, Started: time.Now(),
+		Reason: core.Reason{Code: core.Foreign, Text: fmt.Sprintf("another Refit (%s) is replacing it, or was", s.Mark.Owner)},
+	}
+}
+
+// reconstruct makes an attempt of what S's mark says. P is zero if it is gone.
+func (u *Updater) reconstruct(s, p core.Container, name string) core.Attempt {
+	m := s.Mark
+	policy, _, _ := u.Settings.PolicyOf(s)
+	from := p.Image
+	from.Reference = s.Image.Reference
+	line := core.LineStart
+	if strings.HasSuffix(s.Name, core.NewSuffix) {
+		line = core.LineStop
+	}
+	return core.Attempt{
+		ID: m.Attempt, Owner: m.Owner, Name: name, Line: line,
+		Predecessor: m.Predecessor, RestartPolicy: m.RestartPolicy, State: m.State, Successor: s.ID,
+		From: from, To: s.Image, TagBefore: m.TagBefore, TagMoved: true,
+		Touched: m.State.Up(), Policy: policy, Started: time.Now(),
+	}
+}
+
+// resume goes on with one attempt from the line at which it was left.
+func (u *Updater) resume(ctx context.Context, a core.Attempt) core.Result {
+	began := time.Now()
+	r := &replacement{
+		Updater: u, Attempt: a, log: u.log(a.Name), place: func() {},
+		result: core.Result{
+			Name: a.Name, ID: a.Predecessor, From: a.From, To: a.To, Started: began,
+			Outcome: core.OutcomeRecovered,
+		},
+	}
+	r.log.Warn("recovering an interrupted replacement", "line", a.Line, "begun", a.Started)
+	var err error
+	switch a.Line {
+	case core.LineStart:
+		err = r.resumeGate(ctx)
+	case core.LineCommit, core.LineTidy:
+		err = r.resumeFinish(ctx)
+	default:
+		err = fail(core.Interrupted, "an update was interrupted at line %q", a.Line)
+		if a.Cause != nil {
+			err = &failure{Reason: *a.Cause}
+		}
+	}
+	if err == nil {
+		r.result.Reason = core.Reason{Code: core.Interrupted, Text: "an interrupted update was finished"}
+	}
+	r.conclude(context.WithoutCancel(ctx), err)
+	if err != nil && r.result.Outcome == core.OutcomeHeld {
+		r.result.Outcome = core.OutcomeRecovered
+	}
+	r.result.Took = time.Since(began)
+	return r.result
+}
+
+// resumeGate watches an S that runs under its name; any other is rolled back.
+func (r *replacement) resumeGate(ctx context.Context) error {
+	s, err := r.see(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !s.Exists() || s.Name != r.Name:
+		return fail(core.Interrupted, "an update was interrupted before the new container stood in its place")
+	case r.State.Up() && !s.State.Up():
+		return fail(core.Interrupted, "an update was interrupted before the new container ran")
+	}
+	return r.watch(ctx)
+}
+
+// resumeFinish makes sure that a committed S still stands.
+func (r *replacement) resumeFinish(ctx context.Context) error {
+	s, err := r.see(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !s.Exists():
+		return fail(core.ChangedMeanwhile, "somebody removed the new container")
+	case r.State.Up() && !s.State.Up():
+		if err := r.Engine.Start(ctx, s.ID); err != nil {
+			return fail(core.StartFailed, "start the new container again: %v", err)
+		}
+	}
+	return nil
+}
+
+// dropStrayTags removes the second tags of attempts that are over: a process that
+// died between the tag and its record, or a ledger that was lost, leaves them.
+func (u *Updater) dropStrayTags(ctx context.Context) error {
+	tags, err := u.Engine.TagsOf(ctx, core.KeptRepository)
+	if err != nil {
+		return fmt.Errorf("list the tags of %s: %w", core.KeptRepository, err)
+	}
+	open, err := u.Journal.Attempts(ctx)
+	if err != nil {
+		return fmt.Errorf("read the ledger: %w", err)
+	}
+	for tag := range tags {
+		ours := strings.HasPrefix(tag, core.KeptRepository+":"+u.Owner+"-")
+		if !ours || slices.ContainsFunc(open, func(a core.Attempt) bool { return a.KeptTag() == tag }) {
+			continue
+		}
+		if err := u.Engine.Untag(ctx, tag); err != nil {
+			u.log(tag).Warn("keeping a tag that is not needed any more", "error", err)
+		}
+	}
+	return nil
+}

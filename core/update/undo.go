@@ -1,0 +1,267 @@
+package update
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/refit-dev/refit/core"
+)
+
+// patience is how long an undoing tries again when the engine does not answer
+// (it may be restarting). After that the record stays, and Recover goes on.
+const patience = 2 * time.Minute
+
+// undo rolls back, whatever happened and wherever: afterwards P stands under its
+// name in the state that it was in. The caller's context must outlive a
+// cancellation: once begun, a rollback is not turned round.
+func (r *replacement) undo(ctx context.Context, cause error) {
+	reason := reasonOf(cause, core.EngineFailed)
+	var f *failure
+	if errors.As(cause, &f) {
+		r.result.Evidence = f.evidence
+	}
+	r.Cause = &reason
+	r.result.Reason = reason
+	r.result.Outcome = core.OutcomeHeld
+	if r.Touched {
+		r.result.Outcome = core.OutcomeRolledBack
+		r.log.Warn("rolling back", "reason", reason.Text, "code", reason.Code)
+	}
+	if err := r.save(ctx, core.LineRollback); err != nil {
+		// A ledger that fails never stops a rollback: names and label will do.
+		r.result.Notes = append(r.result.Notes, err.Error())
+	}
+	err := r.persist(ctx)
+	switch {
+	case err == nil:
+	case errors.Is(err, errDown):
+		r.result.Outcome = core.OutcomeDown
+		r.result.Notes = append(r.result.Notes, r.advice()...)
+		r.log.Error("container is down", "error", err)
+	default:
+		r.result.Outcome = core.OutcomeFailed
+		r.result.Notes = append(r.result.Notes, "the rollback is not complete, Refit will try again: "+err.Error())
+		r.log.Error("rollback is not complete", "error", err)
+	}
+}
+
+// errDown means that P does not start any more.
+var errDown = errors.New("the old container does not start either")
+
+// persist repeats the rollback until it has gone through: each of its steps
+// looks before it acts, so that doing it again is safe.
+func (r *replacement) persist(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience+r.Policy.StopTimeout)
+	defer cancel()
+	pause := 100 * time.Millisecond
+	for {
+		err := r.rollback(ctx)
+		var f *failure
+		if err == nil || errors.Is(err, errDown) || errors.As(err, &f) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+			pause = min(2*pause, 5*time.Second)
+		}
+	}
+}
+
+// rollback is R2 to R8. An error of type *failure is final, errDown too; any
+// other may be tried again.
+func (r *replacement) rollback(ctx context.Context) error {
+	s, err := r.successor(ctx)
+	if err != nil {
+		return err
+	}
+	p, err := r.Engine.Look(ctx, r.Predecessor)
+	if err != nil {
+		return fmt.Errorf("inspect the old container: %w", err)
+	}
+	if !p.Exists() {
+		return r.orphan(ctx, s)
+	}
+	if err := r.setAside(ctx, s); err != nil {
+		return err
+	}
+	if err := r.reinstate(ctx, p); err != nil {
+		return err
+	}
+	return r.tidyUndone(ctx, s)
+}
+
+// successor finds S, also when its id was never written down.
+func (r *replacement) successor(ctx context.Context) (core.Status, error) {
+	for _, where := range []string{r.Successor, r.Name + core.NewSuffix, r.Name} {
+		if where == "" {
+			continue
+		}
+		s, err := r.Engine.Look(ctx, where)
+		if err != nil {
+			return core.Status{}, fmt.Errorf("look for the new container: %w", err)
+		}
+		if s.Exists() && s.Mark != nil && s.Mark.Attempt == r.Attempt.ID {
+			r.Successor = s.ID
+			return s, nil
+		}
+	}
+	return core.Status{}, nil
+}
+
+// setAside is R2 and R3: S is stopped and gives the name back.
+func (r *replacement) setAside(ctx context.Context, s core.Status) error {
+	if !s.Exists() {
+		return nil
+	}
+	if s.State.Up() {
+		if err := r.Engine.SetRestartPolicy(ctx, s.ID, core.RestartPolicy{Name: "no"}); err != nil {
+			return fmt.Errorf("keep the new container from restarting: %w", err)
+		}
+		if r.stopped.IsZero() {
+			r.stopped = time.Now()
+		}
+		if err := r.Engine.Stop(ctx, s.ID, r.Policy.StopSignal, r.Policy.StopTimeout); err != nil {
+			return fmt.Errorf("stop the new container: %w", err)
+		}
+	}
+	if s.Name != r.Name {
+		return nil
+	}
+	if err := r.Engine.Rename(ctx, s.ID, r.Name+core.NewSuffix); err != nil {
+		return fmt.Errorf("set the new container aside: %w", err)
+	}
+	return nil
+}
+
+// reinstate is R5 to R7: P has its name, runs if it ran, and has its policy.
+func (r *replacement) reinstate(ctx context.Context, p core.Status) error {
+	if p.Name == r.Name+core.OldSuffix {
+		err := r.Engine.Rename(ctx, p.ID, r.Name)
+		if nameTaken(err) {
+			return fail(core.Stranger, "somebody else's container has the name %s; the old one is parked as %s", r.Name, p.Name)
+		}
+		if err != nil {
+			return fmt.Errorf("give the old container its name: %w", err)
+		}
+	}
+	if !r.Touched {
+		return nil
+	}
+	if !p.State.Up() {
+		r.log.Info("starting the old container again")
+		if err := r.Engine.Start(ctx, p.ID); err != nil {
+			return r.startFailed(ctx, p.ID, err)
+		}
+	}
+	r.result.ID = p.ID
+	if !r.stopped.IsZero() {
+		r.result.Downtime = time.Since(r.stopped)
+	}
+	if p.RestartPolicy == r.RestartPolicy {
+		return nil
+	}
+	if err := r.Engine.SetRestartPolicy(ctx, p.ID, r.RestartPolicy); err != nil {
+		return fmt.Errorf("give the old container its restart policy: %w", err)
+	}
+	return nil
+}
+
+// startFailed tells an engine that does not answer from a container that does
+// not start. The policy goes back all the same: an engine's restart may help.
+func (r *replacement) startFailed(ctx context.Context, id string, cause error) error {
+	p, err := r.Engine.Look(ctx, id)
+	switch {
+	case err != nil:
+		return fmt.Errorf("start the old container: %w", cause)
+	case p.State.Up():
+		return fmt.Errorf("start the old container, which runs: %w", cause) // tried again, and found running
+	}
+	if err := r.Engine.SetRestartPolicy(ctx, id, r.RestartPolicy); err != nil {
+		return fmt.Errorf("give the old container its restart policy: %w", err)
+	}
+	return fmt.Errorf("%w: %w", errDown, cause)
+}
+
+// tidyUndone is R8: the tag back, S away with the volumes that were made for it,
+// the second tag away.
+func (r *replacement) tidyUndone(ctx context.Context, s core.Status) error {
+	if err := r.tagBack(ctx); err != nil {
+		return err
+	}
+	if s.Exists() {
+		if err := r.Engine.Remove(ctx, s.ID, true); err != nil {
+			return fmt.Errorf("remove the new container: %w", err)
+		}
+	}
+	if err := r.dropKeptTag(ctx); err != nil {
+		return err
+	}
+	if r.Policy.Cleanup {
+		r.cleanImage(ctx, r.To.ID)
+	}
+	if err := r.Journal.Forget(ctx, r.Attempt.ID); err != nil {
+		r.result.Notes = append(r.result.Notes, "the ledger did not forget the attempt: "+err.Error())
+	}
+	return nil
+}
+
+// tagBack undoes what a process that died within line 3 left: the reference
+// pointing to an image that was never proven.
+func (r *replacement) tagBack(ctx context.Context) error {
+	if !r.TagMoved || r.TagBefore == "" || r.TagBefore == r.To.ID {
+		return nil
+	}
+	defer r.references.lock(r.From.Reference.Text)()
+	now, err := r.Engine.Resolve(ctx, r.From.Reference.Text)
+	if err != nil {
+		return fmt.Errorf("look up %s: %w", r.From.Reference.Text, err)
+	}
+	if now != r.To.ID {
+		return nil
+	}
+	if err := r.Engine.Tag(ctx, r.TagBefore, r.From.Reference.Text); err != nil {
+		return fmt.Errorf("point %s back to the old image: %w", r.From.Reference.Text, err)
+	}
+	return nil
+}
+
+// orphan is the rollback when somebody has removed P meanwhile: S is all that is
+// left. If it runs it stays; if both are gone, that was somebody's will.
+func (r *replacement) orphan(ctx context.Context, s core.Status) error {
+	if !s.Exists() {
+		r.result.Outcome = core.OutcomeHeld
+		r.result.Reason = core.Reason{Code: core.ChangedMeanwhile, Text: "somebody removed it while it was being replaced"}
+		return r.tidyUndone(ctx, s)
+	}
+	if err := r.Engine.Rename(ctx, s.ID, r.Name); err != nil {
+		if nameTaken(err) {
+			// Somebody made a new container of that name: ours goes.
+			return r.tidyUndone(ctx, s)
+		}
+		return fmt.Errorf("give the new container its name: %w", err)
+	}
+	if r.State.Up() && !s.State.Up() {
+		if err := r.Engine.Start(ctx, s.ID); err != nil {
+			return fmt.Errorf("%w, and the old one was removed by somebody: %w", errDown, err)
+		}
+	}
+	r.result.ID, r.result.Outcome = s.ID, core.OutcomeFailed
+	r.result.Notes = append(r.result.Notes, "somebody removed the old container meanwhile: the new one was kept, unproven")
+	if err := r.dropKeptTag(ctx); err != nil {
+		return err
+	}
+	return r.Journal.Forget(ctx, r.Attempt.ID)
+}
+
+// advice says what is where when nothing runs, and what to type.
+func (r *replacement) advice() []string {
+	return []string{
+		fmt.Sprintf("the old container is %s (%s), stopped: docker start %s", r.Name, core.Short(r.Predecessor), r.Name),
+		fmt.Sprintf("the new container is %s (%s), stopped: docker logs %[1]s", r.Name+core.NewSuffix, core.Short(r.Successor)),
+		"when the cause is mended: refit recover",
+	}
+}

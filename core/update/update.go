@@ -1,0 +1,254 @@
+// Package update is the engine room: it looks at what there is and has a plan
+// made (Plan), carries a plan out (Apply), and finishes or undoes what an earlier
+// process left behind (Recover).
+//
+// Nothing here knows Docker, HTTP, a file or a flag: the interfaces in engine.go
+// say what is needed. Nothing here decides what to update: that is core.MakePlan.
+package update
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/refit-dev/refit/core"
+)
+
+// Updater makes plans and carries them out. Its fields are set before its first
+// use and not changed afterwards; its methods may be called one at a time.
+type Updater struct {
+	Engine   Engine        // required
+	Registry Checker       // required
+	Journal  Journal       // required
+	Settings core.Settings // required
+	// Owner is this instance's id, 12 hexadecimal digits: the same after a
+	// restart, another one for every other Refit on the engine. Required.
+	Owner string
+	// Parallel bounds the containers that are between stop and start at one
+	// time; 0 means 4.
+	Parallel int
+	// Log hears of the steps as they happen; nil means silence.
+	Log *slog.Logger
+
+	references keyed // one replacement at a time moves a reference's tag
+}
+
+// Plan looks at the engine and asks the registries, and returns what is to be
+// done. It changes nothing. Due and only are core.World's.
+func (u *Updater) Plan(ctx context.Context, due map[string]bool, only []string) (core.Plan, error) {
+	all, err := u.Engine.Containers(ctx)
+	if err != nil {
+		return core.Plan{}, fmt.Errorf("list containers: %w", err)
+	}
+	w := core.World{Containers: all, Settings: u.Settings, Due: due, Only: only}
+	answers, err := u.ask(ctx, w.Queries())
+	if err != nil {
+		return core.Plan{}, err
+	}
+	return core.MakePlan(w, answers), nil
+}
+
+// ask has the registry's questions answered by the registry, and the local ones
+// by the engine.
+func (u *Updater) ask(ctx context.Context, queries []core.Query) (map[core.Query]core.Answer, error) {
+	var remote []core.Query
+	answers := map[core.Query]core.Answer{}
+	for _, q := range queries {
+		if !q.Local {
+			remote = append(remote, q)
+			continue
+		}
+		id, err := u.Engine.Resolve(ctx, q.Reference.Text)
+		if err != nil {
+			return nil, fmt.Errorf("look up %s: %w", q.Reference.Text, err)
+		}
+		answers[q] = core.Answer{ImageID: id}
+		if id == "" {
+			answers[q] = core.Answer{Fault: core.Reason{
+				Code: core.NotFound, Text: "the engine has no image " + q.Reference.Text + ", and refit.pull is false",
+			}}
+		}
+	}
+	if len(remote) > 0 {
+		for q, a := range u.Registry.Check(ctx, remote) {
+			answers[q] = a
+		}
+	}
+	return answers, ctx.Err()
+}
+
+// Apply carries the plan out and returns one result for each step, in the plan's
+// order. Steps that do not wait for one another go in parallel. Cancelling ctx
+// begins nothing new; what has begun is undone, or left in its gate for Recover.
+func (u *Updater) Apply(ctx context.Context, plan core.Plan) []core.Result {
+	v := &voyage{
+		Updater: u,
+		places:  make(chan struct{}, u.parallel()),
+		ended:   map[string]*ending{},
+	}
+	for _, s := range plan.Steps {
+		if s.Action == core.Update {
+			v.ended[s.Container.ID] = &ending{done: make(chan struct{})}
+		}
+	}
+	results := make([]core.Result, len(plan.Steps))
+	var group sync.WaitGroup
+	for i, s := range plan.Steps {
+		if s.Action != core.Update {
+			results[i] = settled(s)
+			continue
+		}
+		group.Go(func() {
+			results[i] = v.step(ctx, s)
+			v.ended[s.Container.ID].end(results[i].Outcome)
+		})
+	}
+	group.Wait()
+	return results
+}
+
+func (u *Updater) parallel() int {
+	if u.Parallel > 0 {
+		return u.Parallel
+	}
+	return 4
+}
+
+// log tells of one container.
+func (u *Updater) log(name string) *slog.Logger {
+	if u.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return u.Log.With("container", name)
+}
+
+// settled is the result of a step that does nothing.
+func settled(s core.Step) core.Result {
+	r := core.Result{
+		Name: s.Container.Name, ID: s.Container.ID, Reason: s.Reason,
+		From: s.Container.Image, To: s.To, Started: time.Now(),
+	}
+	switch s.Action {
+	case core.Notify:
+		r.Outcome = core.OutcomeAvailable
+	case core.Hold:
+		r.Outcome = core.OutcomeHeld
+	case core.Keep, core.Update:
+		r.Outcome = core.OutcomeUnchanged
+	}
+	return r
+}
+
+// voyage is one Apply: what its replacements share.
+type voyage struct {
+	*Updater
+	places chan struct{}      // held between stop and start
+	ended  map[string]*ending // by container id; complete before any step begins
+	trials keyed              // one unproven image is tried at a time
+	proofs proofs
+}
+
+// ending is how a step ended, once done is closed.
+type ending struct {
+	done    chan struct{}
+	outcome core.Outcome
+}
+
+func (e *ending) end(o core.Outcome) {
+	e.outcome = o
+	close(e.done)
+}
+
+// step waits for what must come first, and replaces the container.
+func (v *voyage) step(ctx context.Context, s core.Step) core.Result {
+	for _, id := range s.After {
+		first, there := v.ended[id]
+		if !there {
+			continue
+		}
+		<-first.done
+		if first.outcome != core.OutcomeUpdated && first.outcome != core.OutcomeUnchanged {
+			return settled(s.Held(core.DependencyHeld, "a container that it depends on was not updated (%s)", first.outcome))
+		}
+	}
+	image := s.To.Digest + " " + s.To.ID
+	unlock := v.trials.lock(image)
+	defer unlock()
+	switch v.proofs.get(image) {
+	case failed:
+		return settled(s.Held(core.CanaryFailed, "another container was moved to this image first, and failed"))
+	case passed:
+		unlock()
+	case unproven:
+	}
+	if ctx.Err() != nil {
+		return settled(s.Held(core.Cancelled, "Refit was asked to end before it began"))
+	}
+	result := v.replace(ctx, s)
+	v.proofs.set(image, result)
+	return result
+}
+
+// verdict is what this cycle has learned of an image.
+type verdict int
+
+const (
+	unproven verdict = iota
+	passed
+	failed
+)
+
+// proofs are the verdicts by image. One container of each new image goes first,
+// alone: a bad image hurts one container (promise P4).
+type proofs struct {
+	mu       sync.Mutex
+	verdicts map[string]verdict
+}
+
+func (p *proofs) get(image string) verdict {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.verdicts[image]
+}
+
+// set records what the result proves: a container that was held back before its
+// successor was tried proves nothing.
+func (p *proofs) set(image string, r core.Result) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.verdicts == nil {
+		p.verdicts = map[string]verdict{}
+	}
+	switch r.Outcome {
+	case core.OutcomeUpdated, core.OutcomeUnchanged:
+		p.verdicts[image] = passed
+	case core.OutcomeRolledBack, core.OutcomeDown, core.OutcomeFailed:
+		p.verdicts[image] = failed
+	default:
+	}
+}
+
+// keyed is a set of locks by name.
+type keyed struct {
+	mu    sync.Mutex
+	locks map[string]*sync.Mutex
+}
+
+// lock takes the lock of that name; the function that it returns gives it back,
+// once, however often it is called.
+func (k *keyed) lock(name string) (unlock func()) {
+	k.mu.Lock()
+	if k.locks == nil {
+		k.locks = map[string]*sync.Mutex{}
+	}
+	l := k.locks[name]
+	if l == nil {
+		l = &sync.Mutex{}
+		k.locks[name] = l
+	}
+	k.mu.Unlock()
+	l.Lock()
+	return sync.OnceFunc(l.Unlock)
+}
