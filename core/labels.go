@@ -28,6 +28,11 @@ type Label struct {
 	Get func(p Policy) string
 }
 
+// Set reads a value into p as the label would, for a flag that sets the default
+// of the same thing. Its error says what is wrong with the value, without
+// naming the label. A family (".*") has no value of its own: do not call it there.
+func (l Label) Set(s Settings, p *Policy, value string) error { return l.set(s, p, value) }
+
 // Labels returns the table, in the order in which people should read it.
 func Labels() []Label { return labels }
 
