@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/template"
+
+	"github.com/refit-dev/refit/core"
+)
+
+// finding is what check tells of one container. Its fields are for programs
+// too, as JSON and in templates: they are only ever added to.
+type finding struct {
+	Container string      `json:"container"`
+	ID        string      `json:"id"`
+	Image     string      `json:"image"`   // the reference, as written
+	Current   string      `json:"current"` // digest; image id where no registry knows the image
+	Latest    string      `json:"latest"`  // the same, of the newest; "" where nobody was asked
+	Action    core.Action `json:"action"`
+	Reason    core.Reason `json:"reason"`
+}
+
+func findings(plan core.Plan) []finding {
+	found := []finding{} // prints as [] in JSON
+	for _, s := range plan.Steps {
+		if s.Reason.Code == core.NotNamed {
+			continue
+		}
+		found = append(found, finding{
+			Container: s.Container.Name, ID: s.Container.ID, Image: s.Container.Image.Reference.Text,
+			Current: current(s), Latest: latest(s), Action: s.Action, Reason: s.Reason,
+		})
+	}
+	return found
+}
+
+// current names the image that a container runs, in the way in which the newest
+// one will be named: by digest, if a registry is asked.
+func current(s core.Step) string {
+	if s.Policy.Pull {
+		for _, r := range s.Container.RepoDigests {
+			if r.Repository == s.Container.Image.Reference.Repository {
+				return r.Digest
+			}
+		}
+	}
+	return s.Container.Image.ID
+}
+
+func latest(s core.Step) string {
+	switch {
+	case s.To.Digest != "":
+		return s.To.Digest
+	case s.To.ID != "":
+		return s.To.ID
+	case s.Reason.Code == core.UpToDate:
+		return current(s)
+	}
+	return ""
+}
+
+// why is a reason in a table, whose other columns already tell the commonest two.
+func why(r core.Reason) string {
+	if r.Code == core.UpToDate || r.Code == core.NewImage {
+		return string(r.Code)
+	}
+	return r.String()
+}
+
+// runCheck shows the plan, and touches nothing: not even the data folder.
+func runCheck(ctx context.Context, p *program) (int, error) {
+	h, err := p.connect(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer h.close()
+	p.warn()
+	plan, err := h.plan(ctx, p.names)
+	if err != nil {
+		return 0, err
+	}
+	if err := writeFindings(p.stdout, findings(plan), p.format); err != nil {
+		return 0, err
+	}
+	if !p.exitCode {
+		return exitDone, nil
+	}
+	return pending(plan), nil
+}
+
+// pending is the exit code of check --exit-code.
+func pending(plan core.Plan) int {
+	code := exitDone
+	for _, s := range plan.Steps {
+		switch {
+		case s.Action == core.Update, s.Action == core.Notify:
+			return exitPending
+		case s.Action == core.Hold && isFault(s.Reason.Code):
+			code = exitFailed
+		}
+	}
+	return code
+}
+
+func writeFindings(w io.Writer, found []finding, format string) error {
+	switch format {
+	case "table":
+		rows := [][]string{{"CONTAINER", "IMAGE", "CURRENT", "LATEST", "ACTION", "REASON"}}
+		for _, f := range found {
+			rows = append(rows, []string{f.Container, f.Image, core.Short(f.Current), core.Short(f.Latest), string(f.Action), why(f.Reason)})
+		}
+		return writeTable(w, rows)
+	case "json":
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		if err := e.Encode(found); err != nil {
+			return fmt.Errorf("write json: %w", err)
+		}
+		return nil
+	}
+	return writeTemplate(w, found, format)
+}
+
+func parseTemplate(format string) (*template.Template, error) {
+	t, err := template.New("format").Funcs(template.FuncMap{"json": asJSON, "short": core.Short}).Parse(format)
+	if err != nil {
+		return nil, fmt.Errorf("is not a template: %s", strings.TrimPrefix(err.Error(), "template: "))
+	}
+	return t, nil
+}
+
+func asJSON(v any) (string, error) {
+	b, err := json.Marshal(v)
+	return string(b), err
+}
+
+// writeTemplate prints a line for each container.
+func writeTemplate(w io.Writer, found []finding, format string) error {
+	t, err := parseTemplate(format)
+	if err != nil {
+		return err
+	}
+	for _, f := range found {
+		if err := t.Execute(w, f); err != nil {
+			return fmt.Errorf("fill in the template: %w", err)
+		}
+		if _, err := fmt.Fprintln(w); err != nil {
+			return fmt.Errorf("write: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkFormat refuses a format before anybody is asked anything: a template is
+// tried on a container that is not there, which finds wrong field names.
+func checkFormat(format string) error {
+	if format == "table" || format == "json" {
+		return nil
+	}
+	if !strings.Contains(format, "{{") {
+		if near, ok := core.Nearest(format, []string{"table", "json"}); ok {
+			return fmt.Errorf("is not known: did you mean %s?", near)
+		}
+		return errors.New("is neither table nor json nor a template such as {{.Container}}")
+	}
+	if _, err := parseTemplate(format); err != nil {
+		return err
+	}
+	if err := writeTemplate(io.Discard, []finding{{}}, format); err != nil {
+		return fmt.Errorf("does not fit: %s", strings.TrimPrefix(err.Error(), "fill in the template: template: "))
+	}
+	return nil
+}

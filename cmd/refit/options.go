@@ -1,0 +1,288 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/refit-dev/refit/core"
+)
+
+// The headings of the help, in their order there (which is the alphabet's).
+const (
+	groupWhich  = "Containers: which, and what to do with them"
+	groupEngine = "Engine and registries"
+	groupOutput = "Output and state"
+	groupWhen   = "Clock: when to look"
+)
+
+// options is the table of flags, in the order in which people should read it.
+var options = []option{
+	{
+		name: "host", short: "H", group: groupEngine, value: "URL", initial: "unix:///var/run/docker.sock",
+		help:   "The engine to talk to: `unix:///path` or `tcp://host:port`.",
+		others: []other{{name: "DOCKER_HOST"}},
+		set:    text(func(c *config) *string { return &c.host }),
+	},
+	{
+		name: "tlsverify", group: groupEngine,
+		help:   "Talk TLS to the engine, verify its certificate and show our own.",
+		others: []other{{"DOCKER_TLS_VERIFY", nonEmpty}},
+		set:    toggle(func(c *config) *bool { return &c.tlsVerify }),
+	},
+	{
+		name: "tlscacert", group: groupEngine, value: "FILE", initial: "ca.pem in DOCKER_CERT_PATH",
+		help: "The authority that signed the engine's certificate.",
+		set:  text(func(c *config) *string { return &c.caCert }),
+	},
+	{
+		name: "tlscert", group: groupEngine, value: "FILE", initial: "cert.pem in DOCKER_CERT_PATH",
+		help: "The certificate that Refit shows to the engine.",
+		set:  text(func(c *config) *string { return &c.tlsCert }),
+	},
+	{
+		name: "tlskey", group: groupEngine, value: "FILE", initial: "key.pem in DOCKER_CERT_PATH",
+		help: "The key of that certificate.",
+		set:  text(func(c *config) *string { return &c.tlsKey }),
+	},
+	{
+		name: "insecure-registry", group: groupEngine, value: "HOST", many: true,
+		help: "A registry, `host` or `host:port`, that is asked over plain HTTP or without checking its certificate. May be given more than once. Registries on this machine's loopback need no flag.",
+		set: func(c *config, text string) error {
+			if text == "" || strings.ContainsAny(text, "/@ ") {
+				return errors.New("is not a host or host:port")
+			}
+			c.insecureRegistries = append(c.insecureRegistries, text)
+			return nil
+		},
+	},
+	{
+		name: "registry-timeout", group: groupEngine, value: "DURATION", initial: "10s",
+		help: "How long one registry may take to answer about one image.",
+		set:  span(func(c *config) *time.Duration { return &c.registryTimeout }, 100*time.Millisecond),
+	},
+	{
+		name: "registry-parallel", group: groupEngine, value: "N", initial: "20",
+		help: "How many requests may be under way to one registry.",
+		set:  count(func(c *config) *int { return &c.registryParallel }),
+	},
+	{
+		name: "pull-stall", group: groupEngine, value: "DURATION", initial: "2m",
+		help: "How long a pull may go without progress before it is given up.",
+		set:  span(func(c *config) *time.Duration { return &c.pullStall }, time.Second),
+	},
+
+	{
+		name: "run-once", group: groupWhen,
+		help:   "Do one cycle over every enabled container, due or not, then end.",
+		others: []other{{name: "WATCHTOWER_RUN_ONCE"}},
+		set:    toggle(func(c *config) *bool { return &c.runOnce }),
+	},
+	{
+		name: "update-on-start", group: groupWhen,
+		help:   "Do a cycle at once when the sidecar starts, whatever the schedule says.",
+		others: []other{{name: "WATCHTOWER_UPDATE_ON_START"}},
+		set:    toggle(func(c *config) *bool { return &c.updateOnStart }),
+	},
+	{
+		name: "schedule", group: groupWhen, value: "CRON",
+		help:   "When to look: five fields, six with seconds first, `@daily`, `@every 6h`; `CRON_TZ=Europe/Berlin` in front sets the time zone. Not together with `--interval`.",
+		others: []other{{name: "WATCHTOWER_SCHEDULE"}},
+		set:    label("refit.schedule"),
+	},
+	{
+		name: "interval", group: groupWhen, value: "DURATION", initial: "24h",
+		help:   "How often to look: `6h`, `30m`, or plain seconds. Not together with `--schedule`.",
+		others: []other{{name: "WATCHTOWER_POLL_INTERVAL"}},
+		set:    span(func(c *config) *time.Duration { return &c.interval }, time.Second),
+	},
+	{
+		name: "jitter", group: groupWhen, value: "DURATION", initial: "0s",
+		help: "Look up to this much later than planned, by chance, so that many hosts do not ask at the same moment.",
+		set:  span(func(c *config) *time.Duration { return &c.jitter }, 0),
+	},
+	{
+		name: "catch-up", group: groupWhen, initial: "true",
+		help: "Catch up, once, on a run that was missed while Refit or its host was down. `--catch-up=false` declines.",
+		set:  toggle(func(c *config) *bool { return &c.catchUp }),
+	},
+
+	{
+		name: "all", group: groupWhich,
+		help: "Look after every container that does not say `refit.enable=false`, not only after those that say `refit.enable=true`.",
+		// "Only those with the label" is the opposite, and the default here.
+		others: []other{{"WATCHTOWER_LABEL_ENABLE", opposite}},
+		set:    toggle(func(c *config) *bool { return &c.settings.All }),
+	},
+	{
+		name: "scope", group: groupWhich, value: "NAME",
+		help:   "Look after the containers labelled `refit.scope=NAME` only. Without it, after those that have no scope.",
+		others: []other{{name: "WATCHTOWER_SCOPE"}},
+		set:    setScope,
+	},
+	{
+		name: "include-stopped", group: groupWhich,
+		help:   "Update containers that are created or have ended too. They are not started.",
+		others: []other{{name: "WATCHTOWER_INCLUDE_STOPPED"}},
+		set:    toggle(func(c *config) *bool { return &c.settings.IncludeStopped }),
+	},
+	{
+		name: "mode", group: groupWhich, value: "MODE", initial: "update",
+		help:   "What to do about a new image: `update`, or `notify` to tell only.",
+		others: []other{{"WATCHTOWER_MONITOR_ONLY", onlyTell}},
+		set:    label("refit.mode"),
+	},
+	{
+		name: "no-pull", group: groupWhich,
+		help:   "Ask no registry: compare with the local image of the same tag.",
+		others: []other{{name: "WATCHTOWER_NO_PULL"}},
+		set: func(c *config, text string) error {
+			off, err := parseBool(text)
+			c.settings.Defaults.Pull = !off
+			return err
+		},
+	},
+	{
+		name: "cleanup", group: groupWhich,
+		help:   "Remove the old image after an update, unless something else uses it.",
+		others: []other{{name: "WATCHTOWER_CLEANUP"}},
+		set:    label("refit.cleanup"),
+	},
+	{
+		name: "strategy", group: groupWhich, value: "STRATEGY", initial: "stop-first",
+		help: "The order of a replacement. `start-first` is not built yet.",
+		set: func(c *config, text string) error {
+			if text == string(core.StartFirst) {
+				return errors.New("is not built yet: use stop-first")
+			}
+			return label("refit.strategy")(c, text)
+		},
+	},
+	{
+		name: "stop-signal", group: groupWhich, value: "SIGNAL", initial: "the container's own",
+		help: "The signal that asks an old container to end.",
+		set:  label("refit.stop-signal"),
+	},
+	{
+		name: "stop-timeout", group: groupWhich, value: "DURATION", initial: "the container's own, else 10s",
+		help:   "How long an old container may take to end before it is killed.",
+		others: []other{{name: "WATCHTOWER_TIMEOUT"}},
+		set:    label("refit.stop-timeout"),
+	},
+	{
+		name: "gate-stable", group: groupWhich, value: "DURATION", initial: "10s",
+		help: "How long a new container without healthcheck must run, without a restart, before the old one goes.",
+		set:  label("refit.gate-stable"),
+	},
+	{
+		name: "gate-timeout", group: groupWhich, value: "DURATION", initial: "computed from the healthcheck",
+		help: "How long a new container may take to become healthy.",
+		set:  label("refit.gate-timeout"),
+	},
+	{
+		name: "parallel", group: groupWhich, value: "N", initial: "4",
+		help: "How many containers may be between their stop and their start at once.",
+		set:  count(func(c *config) *int { return &c.parallel }),
+	},
+	{
+		name: "trust-image-labels", group: groupWhich,
+		help: "Obey `refit.*` labels that came with an image. Whoever publishes the image then decides.",
+		set:  toggle(func(c *config) *bool { return &c.settings.TrustImageLabels }),
+	},
+
+	{
+		name: "data", group: groupOutput, value: "FOLDER", initial: "$XDG_STATE_HOME/refit, else ~/.local/state/refit; /data in the image",
+		help: "Where Refit keeps its state.",
+		set:  text(func(c *config) *string { return &c.data }),
+	},
+	{
+		name: "log-level", group: groupOutput, value: "LEVEL", initial: "info",
+		help:   "What to log at least: `debug`, `info`, `warn` or `error`.",
+		others: []other{{"WATCHTOWER_LOG_LEVEL", logLevel}},
+		set:    setLevel,
+	},
+	{
+		name: "log-format", group: groupOutput, value: "FORMAT", initial: "text",
+		help:   "How to log: `text` or `json`.",
+		others: []other{{"WATCHTOWER_LOG_FORMAT", logFormat}},
+		set: func(c *config, text string) error {
+			c.jsonLog = text == "json"
+			return oneOf(text, "text", "json")
+		},
+	},
+	{
+		name: "debug", group: groupOutput,
+		help:   "The same as `--log-level debug`.",
+		others: []other{{name: "WATCHTOWER_DEBUG"}, {name: "WATCHTOWER_TRACE"}},
+		set:    toggle(func(c *config) *bool { return &c.debug }),
+	},
+	{
+		name: "format", group: groupOutput, value: "FORMAT", initial: "table", command: "check",
+		help: "`table`, `json`, or a Go template that is filled in for each container: `{{.Container}} {{.Action}}`.",
+		set: func(c *config, text string) error {
+			c.format = text
+			return checkFormat(text)
+		},
+	},
+	{
+		name: "exit-code", group: groupOutput, command: "check",
+		help: "End with 10 if a new image waits for a container, with 30 if something could not be checked.",
+		set:  toggle(func(c *config) *bool { return &c.exitCode }),
+	},
+}
+
+func setLevel(c *config, text string) error {
+	if err := oneOf(text, "debug", "info", "warn", "error"); err != nil {
+		return err
+	}
+	return c.level.UnmarshalText([]byte(text))
+}
+
+// oneOf refuses what is none of the words.
+func oneOf(text string, words ...string) error {
+	for _, w := range words {
+		if text == w {
+			return nil
+		}
+	}
+	if near, ok := core.Nearest(text, words); ok {
+		return fmt.Errorf("is not known: did you mean %s?", near)
+	}
+	return fmt.Errorf("is not known: use %s", strings.Join(words, ", "))
+}
+
+func span(field func(*config) *time.Duration, least time.Duration) func(*config, string) error {
+	return func(c *config, text string) error {
+		d, err := core.ParseDuration(text)
+		if err != nil {
+			return err
+		}
+		if d < least {
+			return fmt.Errorf("is less than %s", least)
+		}
+		*field(c) = d
+		return nil
+	}
+}
+
+func count(field func(*config) *int) func(*config, string) error {
+	return func(c *config, text string) error {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > 1000 {
+			return errors.New("is not a number from 1 to 1000")
+		}
+		*field(c) = n
+		return nil
+	}
+}
+
+// setScope reads a scope as the label would, but for Refit itself: the default
+// of the label stays "no scope".
+func setScope(c *config, text string) error {
+	var p core.Policy
+	err := labelRow("refit.scope").Set(c.settings, &p, text)
+	c.settings.Scope = p.Scope
+	return err
+}

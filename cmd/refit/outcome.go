@@ -1,0 +1,170 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/refit-dev/refit/core"
+)
+
+// mishaps maps the outcomes that are bad ends to their exit codes. One that is
+// not there is fine.
+var mishaps = map[core.Outcome]int{
+	core.OutcomeInterrupted: exitFailed,
+	core.OutcomeRolledBack:  exitRolledBack,
+	core.OutcomeFailed:      exitFailed,
+	core.OutcomeDown:        exitDown,
+}
+
+// benign are the reasons to hold a container that are no fault: Refit declines,
+// or waits for another container whose own result says what is wrong.
+var benign = map[core.Code]bool{
+	core.Unsupported:         true,
+	core.DependencyHeld:      true,
+	core.CanaryFailed:        true,
+	core.InReplacement:       true,
+	core.InProgressElsewhere: true,
+	core.Foreign:             true,
+}
+
+// isFault tells whether a container that is held for that reason is waiting for
+// somebody to mend something.
+func isFault(c core.Code) bool { return !benign[c] }
+
+// exitCode is the greatest that any of the results asks for.
+func exitCode(results []core.Result) int {
+	code := exitDone
+	for _, r := range results {
+		code = max(code, mishaps[r.Outcome])
+		if r.Outcome == core.OutcomeHeld && isFault(r.Reason.Code) {
+			code = max(code, exitFailed)
+		}
+	}
+	return code
+}
+
+// isBystander tells whether a container is none of this Refit's business, or
+// not of this command's.
+func isBystander(r core.Result) bool {
+	switch r.Reason.Code {
+	case core.NotEnabled, core.OtherScope, core.NotNamed:
+		return true
+	default:
+		return false
+	}
+}
+
+// outcomeRow is what update tells of one container.
+type outcomeRow struct {
+	core.Result
+	from string // digest or image id, as in check
+}
+
+// writeOutcomes prints the results of a cycle: a table, what is known of the
+// failures, and a line that sums it up. The bystanders are only counted, unless
+// the command named them.
+func writeOutcomes(w io.Writer, rows []outcomeRow, named bool) error {
+	table := [][]string{{"CONTAINER", "OUTCOME", "FROM", "TO", "DOWNTIME", "REASON"}}
+	counts := map[core.Outcome]int{}
+	left := 0
+	var shown []core.Result
+	for _, r := range rows {
+		if isBystander(r.Result) && (!named || r.Reason.Code == core.NotNamed) {
+			left++
+			continue
+		}
+		counts[r.Outcome]++
+		shown = append(shown, r.Result)
+		table = append(table, []string{
+			r.Name, string(r.Outcome), core.Short(r.from), core.Short(newest(r.To)), downtime(r.Downtime), why(r.Reason),
+		})
+	}
+	if len(shown) > 0 {
+		if err := writeTable(w, table); err != nil {
+			return err
+		}
+	}
+	if err := writeEvidence(w, shown); err != nil {
+		return err
+	}
+	return writeSum(w, counts, left)
+}
+
+// newest names an image by digest, else by id.
+func newest(i core.Image) string {
+	if i.Digest != "" {
+		return i.Digest
+	}
+	return i.ID
+}
+
+func downtime(d time.Duration) string {
+	switch {
+	case d == 0:
+		return ""
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	}
+	return d.Round(10 * time.Millisecond).String()
+}
+
+// writeSum is the last line.
+func writeSum(w io.Writer, counts map[core.Outcome]int, left int) error {
+	var parts []string
+	for _, o := range []core.Outcome{
+		core.OutcomeUpdated, core.OutcomeAvailable, core.OutcomeRecovered, core.OutcomeUnchanged, core.OutcomeHeld,
+		core.OutcomeInterrupted, core.OutcomeRolledBack, core.OutcomeFailed, core.OutcomeDown,
+	} {
+		if n := counts[o]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, o))
+		}
+	}
+	if left > 0 {
+		parts = append(parts, fmt.Sprintf("%d left alone", left))
+	}
+	if len(parts) == 0 {
+		parts = []string{"no containers"}
+	}
+	_, err := fmt.Fprintln(w, strings.Join(parts, ", "))
+	return err
+}
+
+// writeEvidence prints what a failed container left behind, and the notes.
+func writeEvidence(w io.Writer, results []core.Result) error {
+	var b strings.Builder
+	for _, r := range results {
+		if r.Evidence == nil && len(r.Notes) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "%s:\n", clean(r.Name))
+		for _, line := range evidence(r) {
+			fmt.Fprintf(&b, "    %s\n", clean(line))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// evidence is what a person needs to see of a failure, line by line.
+func evidence(r core.Result) []string {
+	var lines []string
+	if e := r.Evidence; e != nil {
+		exit := fmt.Sprintf("exit code %d", e.ExitCode)
+		if e.OOMKilled {
+			exit += ", killed for want of memory"
+		}
+		lines = append(lines, exit)
+		if e.HealthOutput != "" {
+			lines = append(lines, "healthcheck: "+strings.TrimSpace(e.HealthOutput))
+		}
+		for _, l := range e.Logs {
+			lines = append(lines, "| "+l)
+		}
+	}
+	for _, n := range r.Notes {
+		lines = append(lines, "note: "+n)
+	}
+	return lines
+}
