@@ -225,7 +225,8 @@ type Attempt struct {
 	Predecessor   string        `json:"predecessor"` // container id
 	RestartPolicy RestartPolicy `json:"restart_policy"`
 	State         State         `json:"state"`
-	Successor     string        `json:"successor,omitempty"` // container id, once created
+	RunningSince  time.Time     `json:"running_since,omitzero"` // the predecessor's last start
+	Successor     string        `json:"successor,omitempty"`    // container id, once created
 
 	From Image `json:"from"` // what the predecessor runs
 	To   Image `json:"to"`   // what the successor runs

@@ -91,6 +91,12 @@ func MakePlan(w World, answers map[Query]Answer) Plan {
 	return Plan{Steps: steps}
 }
 
+// Held returns the step as one that something outside the plan holds back.
+func (s Step) Held(code Code, format string, args ...any) Step {
+	s.settle(Hold, code, format, args...)
+	return s
+}
+
 func (s *Step) settle(a Action, code Code, format string, args ...any) {
 	s.Action, s.Reason = a, Reason{code, fmt.Sprintf(format, args...)}
 }

@@ -150,8 +150,9 @@ func (r *replacement) resumeFinish(ctx context.Context) error {
 	return nil
 }
 
-// dropStrayTags removes the second tags of attempts that are over: a process that
-// died between the tag and its record, or a ledger that was lost, leaves them.
+// dropStrayTags removes the second tags that no record explains. Only a ledger
+// that was lost leaves them. If the process before died while a reference's tag
+// was moved for a moment (line 3), they are also all that tells of it.
 func (u *Updater) dropStrayTags(ctx context.Context) error {
 	tags, err := u.Engine.TagsOf(ctx, core.KeptRepository)
 	if err != nil {
@@ -161,13 +162,43 @@ func (u *Updater) dropStrayTags(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the ledger: %w", err)
 	}
-	for tag := range tags {
+	for tag, image := range tags {
 		ours := strings.HasPrefix(tag, core.KeptRepository+":"+u.Owner+"-")
 		if !ours || slices.ContainsFunc(open, func(a core.Attempt) bool { return a.KeptTag() == tag }) {
 			continue
 		}
+		if err := u.tagsBack(ctx, image); err != nil {
+			return err
+		}
 		if err := u.Engine.Untag(ctx, tag); err != nil {
 			u.log(tag).Warn("keeping a tag that is not needed any more", "error", err)
+		}
+	}
+	return nil
+}
+
+// tagsBack points the references of the containers that run the image back to
+// it, unless a container runs what they point to now.
+func (u *Updater) tagsBack(ctx context.Context, image string) error {
+	all, err := u.Engine.Containers(ctx)
+	if err != nil {
+		return fmt.Errorf("list containers: %w", err)
+	}
+	for _, c := range all {
+		if c.Image.ID != image {
+			continue
+		}
+		reference := c.Image.Reference.Text
+		now, err := u.Engine.Resolve(ctx, reference)
+		if err != nil {
+			return fmt.Errorf("look up %s: %w", reference, err)
+		}
+		inUse := slices.ContainsFunc(all, func(o core.Container) bool { return o.Image.ID == now })
+		if now == "" || inUse { // image itself is in use, by c
+			continue
+		}
+		if err := u.Engine.Tag(ctx, image, reference); err != nil {
+			return fmt.Errorf("point %s back to the old image: %w", reference, err)
 		}
 	}
 	return nil

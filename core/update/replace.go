@@ -66,17 +66,25 @@ func (v *voyage) replace(ctx context.Context, s core.Step) core.Result {
 	same, err := r.pull(ctx)
 	switch {
 	case err != nil:
-		r.result.Outcome, r.result.Reason = core.OutcomeHeld, reasonOf(err, core.PullFailed)
+		r.result.Outcome, r.result.Reason = core.OutcomeHeld, reasonOf(cancelled(ctx, err), core.PullFailed)
 	case same:
 		r.result.Outcome = core.OutcomeUnchanged
 		r.result.Reason = core.Reason{Code: core.UpToDate, Text: "the new image has the same content"}
 	default:
 		err = r.forward(ctx, v.places)
-		r.conclude(context.WithoutCancel(ctx), err)
+		r.conclude(context.WithoutCancel(ctx), cancelled(ctx, err))
 	}
 	r.result.To = r.To
 	r.result.Took = time.Since(began)
 	return r.result
+}
+
+// cancelled gives the true reason for what failed because ctx ended.
+func cancelled(ctx context.Context, err error) error {
+	if err == nil || errors.Is(err, errInterrupted) || ctx.Err() == nil {
+		return err
+	}
+	return fail(core.Cancelled, "Refit was asked to end")
 }
 
 func attemptID() string {
@@ -164,7 +172,7 @@ func (r *replacement) record(ctx context.Context) error {
 	if p.Name != r.Name {
 		return fail(core.ChangedMeanwhile, "it was removed or renamed since it was listed")
 	}
-	r.State, r.RestartPolicy = p.State, p.RestartPolicy
+	r.State, r.RestartPolicy, r.RunningSince = p.State, p.RestartPolicy, p.StartedAt
 	if r.Policy.StopSignal == "" {
 		r.Policy.StopSignal = p.StopSignal
 	}
@@ -317,10 +325,12 @@ func (r *replacement) stop(ctx context.Context) error {
 	}
 	r.log.Info("stopping", "signal", r.Policy.StopSignal)
 	r.stopped = time.Now()
-	if err := r.Engine.Stop(ctx, r.Predecessor, r.Policy.StopSignal, r.Policy.StopTimeout); err != nil {
+	// An engine goes on stopping when its caller hangs up. Whoever starts P again
+	// must know that it is down, so this call is not cut short; grace bounds it.
+	if err := r.Engine.Stop(context.WithoutCancel(ctx), r.Predecessor, r.Policy.StopSignal, r.Policy.StopTimeout); err != nil {
 		return fail(core.StopFailed, "stop it: %v", err)
 	}
-	p, err = r.Engine.Look(ctx, r.Predecessor)
+	p, err = r.Engine.Look(context.WithoutCancel(ctx), r.Predecessor)
 	if err != nil {
 		return fail(core.EngineFailed, "see that it is down: %v", err)
 	}
@@ -332,13 +342,18 @@ func (r *replacement) stop(ctx context.Context) error {
 
 // park sets the restart policy "no", where it is another.
 func (r *replacement) park(ctx context.Context, p core.Status) error {
-	if p.RestartPolicy.Name == "no" || p.RestartPolicy.Name == "" {
+	if parked(p) {
 		return nil
 	}
 	if err := r.Engine.SetRestartPolicy(ctx, p.ID, core.RestartPolicy{Name: "no"}); err != nil {
 		return fail(core.EngineFailed, "set its restart policy to no: %v", err)
 	}
 	return nil
+}
+
+// parked tells whether the engine leaves the container alone when it ends.
+func parked(p core.Status) bool {
+	return p.RestartPolicy.Name == "no" || p.RestartPolicy.Name == ""
 }
 
 func stateOf(s core.Status) string {
@@ -394,76 +409,4 @@ func (r *replacement) watch(ctx context.Context) error {
 		r.result.DowntimeToHealthy = time.Since(r.stopped)
 	}
 	return nil
-}
-
-// finish is lines 10 and 11: S has proved itself, and from here on things only go
-// forward. What cannot be tidied now stays in the ledger, and is tidied by the next Recover.
-func (r *replacement) finish(ctx context.Context) {
-	r.result.ID = r.Successor
-	if err := r.commit(ctx); err != nil {
-		r.result.Notes = append(r.result.Notes, "not all is tidied yet, Refit will try again: "+err.Error())
-		return
-	}
-	r.log.Info("updated", "from", core.Short(r.From.ID), "to", core.Short(r.To.ID),
-		"downtime", r.result.Downtime.Round(time.Millisecond))
-}
-
-func (r *replacement) commit(ctx context.Context) error {
-	if err := r.save(ctx, core.LineCommit); err != nil {
-		return err
-	}
-	if err := r.moveTag(ctx); err != nil {
-		return fmt.Errorf("point %s to the new image: %w", r.To.Reference.Text, err)
-	}
-	if err := r.Engine.Remove(ctx, r.Predecessor, false); err != nil {
-		return fmt.Errorf("remove the old container: %w", err)
-	}
-	if err := r.dropKeptTag(ctx); err != nil {
-		return err
-	}
-	if r.Policy.Cleanup {
-		r.cleanImage(ctx, r.From.ID)
-	}
-	return r.Journal.Forget(ctx, r.Attempt.ID)
-}
-
-func (r *replacement) moveTag(ctx context.Context) error {
-	defer r.references.lock(r.From.Reference.Text)()
-	return r.Engine.Tag(ctx, r.To.ID, r.From.Reference.Text)
-}
-
-// dropKeptTag removes the second tag. It is moved to the new image first: an
-// engine removes an image together with its last name, and the new image has
-// another name, its digest or the reference itself.
-func (r *replacement) dropKeptTag(ctx context.Context) error {
-	kept := r.KeptTag()
-	id, err := r.Engine.Resolve(ctx, kept)
-	if err != nil {
-		return fmt.Errorf("look up %s: %w", kept, err)
-	}
-	if id == "" {
-		return nil
-	}
-	if err := r.Engine.Tag(ctx, r.To.ID, kept); err != nil {
-		// The new image is gone. Untag itself refuses to take an image along.
-		r.log.Debug("the new image is gone", "error", err)
-	}
-	if err := r.Engine.Untag(ctx, kept); err != nil {
-		return fmt.Errorf("remove the tag %s: %w", kept, err)
-	}
-	return nil
-}
-
-// cleanImage removes an image that nobody uses. A clean-up that fails is no
-// failure of the update.
-func (r *replacement) cleanImage(ctx context.Context, id string) {
-	removed, err := r.Engine.RemoveImage(ctx, id)
-	switch {
-	case err != nil:
-		r.result.Notes = append(r.result.Notes, fmt.Sprintf("image %s stays: %v", core.Short(id), err))
-	case removed:
-		r.log.Info("removing image", "image", core.Short(id))
-	default:
-		r.log.Info("keeping image, it is still used", "image", core.Short(id))
-	}
 }

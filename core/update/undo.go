@@ -151,21 +151,69 @@ func (r *replacement) reinstate(ctx context.Context, p core.Status) error {
 	if !r.Touched {
 		return nil
 	}
-	if !p.State.Up() {
-		r.log.Info("starting the old container again")
-		if err := r.Engine.Start(ctx, p.ID); err != nil {
-			return r.startFailed(ctx, p.ID, err)
-		}
-	}
-	r.result.ID = p.ID
-	if !r.stopped.IsZero() {
-		r.result.Downtime = time.Since(r.stopped)
+	if err := r.runAgain(ctx, p); err != nil {
+		return err
 	}
 	if p.RestartPolicy == r.RestartPolicy {
 		return nil
 	}
 	if err := r.Engine.SetRestartPolicy(ctx, p.ID, r.RestartPolicy); err != nil {
 		return fmt.Errorf("give the old container its restart policy: %w", err)
+	}
+	return nil
+}
+
+// runAgain is R6: P runs, and still runs a moment later.
+func (r *replacement) runAgain(ctx context.Context, p core.Status) error {
+	up := p.State.Up()
+	if up && r.stopMayBeUnderWay(p) {
+		// Asking once more joins the stop that is under way, and waits for it.
+		// A container that will not stop runs, which is what is wanted here.
+		if err := r.Engine.Stop(ctx, p.ID, r.Policy.StopSignal, r.Policy.StopTimeout); err != nil {
+			r.log.Debug("stop again", "error", err)
+		}
+		now, err := r.Engine.Look(ctx, p.ID)
+		if err != nil {
+			return fmt.Errorf("inspect the old container: %w", err)
+		}
+		up = now.State.Up()
+	}
+	if !up {
+		r.log.Info("starting the old container again")
+		if err := r.Engine.Start(ctx, p.ID); err != nil {
+			return r.startFailed(ctx, p.ID, err)
+		}
+		if !r.stopped.IsZero() {
+			r.result.Downtime = time.Since(r.stopped)
+		}
+		if err := r.seeItRun(ctx, p.ID); err != nil {
+			return err
+		}
+	}
+	r.result.ID = p.ID
+	return nil
+}
+
+// stopMayBeUnderWay tells whether line 5 may have asked P to stop without
+// anybody having seen the end of it: the engine goes on when its caller is gone.
+func (r *replacement) stopMayBeUnderWay(p core.Status) bool {
+	return p.Name == r.Name && parked(p) &&
+		(r.RunningSince.IsZero() || r.RunningSince.Equal(p.StartedAt))
+}
+
+// seeItRun looks a moment after the start whether P is still up.
+func (r *replacement) seeItRun(ctx context.Context, id string) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(time.Second):
+	}
+	p, err := r.Engine.Look(ctx, id)
+	if err != nil {
+		return fmt.Errorf("see the old container run: %w", err)
+	}
+	if p.Exists() && !p.State.Up() && r.State == core.Running {
+		return r.startFailed(ctx, id, fmt.Errorf("it ended at once with exit code %d", p.ExitCode))
 	}
 	return nil
 }
@@ -237,12 +285,15 @@ func (r *replacement) orphan(ctx context.Context, s core.Status) error {
 		r.result.Reason = core.Reason{Code: core.ChangedMeanwhile, Text: "somebody removed it while it was being replaced"}
 		return r.tidyUndone(ctx, s)
 	}
-	if err := r.Engine.Rename(ctx, s.ID, r.Name); err != nil {
-		if nameTaken(err) {
-			// Somebody made a new container of that name: ours goes.
-			return r.tidyUndone(ctx, s)
-		}
+	err := r.Engine.Rename(ctx, s.ID, r.Name)
+	if nameTaken(err) { // somebody made a new container of that name: ours goes
+		return r.tidyUndone(ctx, s)
+	}
+	if err != nil {
 		return fmt.Errorf("give the new container its name: %w", err)
+	}
+	if err := r.Engine.SetRestartPolicy(ctx, s.ID, r.RestartPolicy); err != nil {
+		return fmt.Errorf("give the new container its restart policy: %w", err)
 	}
 	if r.State.Up() && !s.State.Up() {
 		if err := r.Engine.Start(ctx, s.ID); err != nil {

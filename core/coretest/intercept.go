@@ -1,0 +1,137 @@
+package coretest
+
+import (
+	"context"
+	"time"
+
+	"github.com/refit-dev/refit/core"
+	"github.com/refit-dev/refit/core/update"
+)
+
+// Intercepted is an engine and a journal all of whose calls go through At, which
+// may let them through (do), act before or after, or answer something else. It
+// serves to make any fault at any call.
+type Intercepted struct {
+	Engine  update.Engine
+	Journal update.Journal
+	// At is called for each call, with its name. Calls may come at the same time.
+	At func(call string, do func() error) error
+}
+
+var (
+	_ update.Engine  = Intercepted{}
+	_ update.Journal = Intercepted{}
+)
+
+// through makes a call that has an answer.
+func through[T any](i Intercepted, call string, do func() (T, error)) (answer T, err error) {
+	err = i.At(call, func() (err error) {
+		answer, err = do()
+		return err
+	})
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return answer, nil
+}
+
+// Containers is update.Census.
+func (i Intercepted) Containers(ctx context.Context) ([]core.Container, error) {
+	return through(i, "containers", func() ([]core.Container, error) { return i.Engine.Containers(ctx) })
+}
+
+// Look is update.Observer.
+func (i Intercepted) Look(ctx context.Context, nameOrID string) (core.Status, error) {
+	return through(i, "look", func() (core.Status, error) { return i.Engine.Look(ctx, nameOrID) })
+}
+
+// Logs is update.Observer.
+func (i Intercepted) Logs(ctx context.Context, id string, lines int) ([]string, error) {
+	return through(i, "logs", func() ([]string, error) { return i.Engine.Logs(ctx, id, lines) })
+}
+
+// Snapshot is update.Builder.
+func (i Intercepted) Snapshot(ctx context.Context, id string) (core.Snapshot, error) {
+	return through(i, "snapshot", func() (core.Snapshot, error) { return i.Engine.Snapshot(ctx, id) })
+}
+
+// Create is update.Builder.
+func (i Intercepted) Create(ctx context.Context, d core.Draft) (string, error) {
+	return through(i, "create", func() (string, error) { return i.Engine.Create(ctx, d) })
+}
+
+// Differences is update.Builder.
+func (i Intercepted) Differences(ctx context.Context, s core.Snapshot, id string) ([]string, error) {
+	return through(i, "differences", func() ([]string, error) { return i.Engine.Differences(ctx, s, id) })
+}
+
+// Start is update.Runner.
+func (i Intercepted) Start(ctx context.Context, id string) error {
+	return i.At("start", func() error { return i.Engine.Start(ctx, id) })
+}
+
+// Stop is update.Runner.
+func (i Intercepted) Stop(ctx context.Context, id, signal string, grace time.Duration) error {
+	return i.At("stop", func() error { return i.Engine.Stop(ctx, id, signal, grace) })
+}
+
+// Remove is update.Runner.
+func (i Intercepted) Remove(ctx context.Context, id string, volumes bool) error {
+	return i.At("remove", func() error { return i.Engine.Remove(ctx, id, volumes) })
+}
+
+// Rename is update.Registrar.
+func (i Intercepted) Rename(ctx context.Context, id, name string) error {
+	return i.At("rename", func() error { return i.Engine.Rename(ctx, id, name) })
+}
+
+// SetRestartPolicy is update.Registrar.
+func (i Intercepted) SetRestartPolicy(ctx context.Context, id string, p core.RestartPolicy) error {
+	return i.At("set restart policy", func() error { return i.Engine.SetRestartPolicy(ctx, id, p) })
+}
+
+// Pull is update.Images.
+func (i Intercepted) Pull(ctx context.Context, image core.Image) (string, error) {
+	return through(i, "pull", func() (string, error) { return i.Engine.Pull(ctx, image) })
+}
+
+// RemoveImage is update.Images.
+func (i Intercepted) RemoveImage(ctx context.Context, id string) (bool, error) {
+	return through(i, "remove image", func() (bool, error) { return i.Engine.RemoveImage(ctx, id) })
+}
+
+// Resolve is update.Tags.
+func (i Intercepted) Resolve(ctx context.Context, reference string) (string, error) {
+	return through(i, "resolve", func() (string, error) { return i.Engine.Resolve(ctx, reference) })
+}
+
+// Tag is update.Tags.
+func (i Intercepted) Tag(ctx context.Context, id, reference string) error {
+	return i.At("tag", func() error { return i.Engine.Tag(ctx, id, reference) })
+}
+
+// Untag is update.Tags.
+func (i Intercepted) Untag(ctx context.Context, reference string) error {
+	return i.At("untag", func() error { return i.Engine.Untag(ctx, reference) })
+}
+
+// TagsOf is update.Tags.
+func (i Intercepted) TagsOf(ctx context.Context, repository string) (map[string]string, error) {
+	return through(i, "tags of", func() (map[string]string, error) { return i.Engine.TagsOf(ctx, repository) })
+}
+
+// Save is update.Journal.
+func (i Intercepted) Save(ctx context.Context, a core.Attempt) error {
+	return i.At("save", func() error { return i.Journal.Save(ctx, a) })
+}
+
+// Forget is update.Journal.
+func (i Intercepted) Forget(ctx context.Context, id string) error {
+	return i.At("forget", func() error { return i.Journal.Forget(ctx, id) })
+}
+
+// Attempts is update.Journal.
+func (i Intercepted) Attempts(ctx context.Context) ([]core.Attempt, error) {
+	return through(i, "attempts", func() ([]core.Attempt, error) { return i.Journal.Attempts(ctx) })
+}

@@ -1,0 +1,61 @@
+package coretest
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"sync"
+
+	"github.com/refit-dev/refit/core"
+)
+
+// Journal is an update.Journal in memory. The zero value is empty.
+type Journal struct {
+	mu       sync.Mutex
+	attempts []json.RawMessage
+	ids      []string
+	// Lines are the lines that were recorded, in their order.
+	Lines []core.Line
+}
+
+// Save keeps a copy.
+func (j *Journal) Save(_ context.Context, a core.Attempt) error {
+	b, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.Lines = append(j.Lines, a.Line)
+	if i := slices.Index(j.ids, a.ID); i >= 0 {
+		j.attempts[i] = b
+		return nil
+	}
+	j.ids, j.attempts = append(j.ids, a.ID), append(j.attempts, b)
+	return nil
+}
+
+// Forget drops an attempt.
+func (j *Journal) Forget(_ context.Context, id string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if i := slices.Index(j.ids, id); i >= 0 {
+		j.ids, j.attempts = slices.Delete(j.ids, i, i+1), slices.Delete(j.attempts, i, i+1)
+	}
+	return nil
+}
+
+// Attempts returns copies, oldest first.
+func (j *Journal) Attempts(context.Context) ([]core.Attempt, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var all []core.Attempt
+	for _, b := range j.attempts {
+		var a core.Attempt
+		if err := json.Unmarshal(b, &a); err != nil {
+			return nil, err
+		}
+		all = append(all, a)
+	}
+	return all, nil
+}

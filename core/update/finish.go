@@ -1,0 +1,81 @@
+package update
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/refit-dev/refit/core"
+)
+
+// finish is lines 10 and 11: S has proved itself, and from here on things only go
+// forward. What cannot be tidied now stays in the ledger, and is tidied by the next Recover.
+func (r *replacement) finish(ctx context.Context) {
+	r.result.ID = r.Successor
+	if err := r.commit(ctx); err != nil {
+		r.result.Notes = append(r.result.Notes, "not all is tidied yet, Refit will try again: "+err.Error())
+		return
+	}
+	r.log.Info("updated", "from", core.Short(r.From.ID), "to", core.Short(r.To.ID),
+		"downtime", r.result.Downtime.Round(time.Millisecond))
+}
+
+func (r *replacement) commit(ctx context.Context) error {
+	if err := r.save(ctx, core.LineCommit); err != nil {
+		return err
+	}
+	if err := r.moveTag(ctx); err != nil {
+		return fmt.Errorf("point %s to the new image: %w", r.To.Reference.Text, err)
+	}
+	if err := r.Engine.Remove(ctx, r.Predecessor, false); err != nil {
+		return fmt.Errorf("remove the old container: %w", err)
+	}
+	if err := r.dropKeptTag(ctx); err != nil {
+		return err
+	}
+	if r.Policy.Cleanup {
+		r.cleanImage(ctx, r.From.ID)
+	}
+	return r.Journal.Forget(ctx, r.Attempt.ID)
+}
+
+func (r *replacement) moveTag(ctx context.Context) error {
+	defer r.references.lock(r.From.Reference.Text)()
+	return r.Engine.Tag(ctx, r.To.ID, r.From.Reference.Text)
+}
+
+// dropKeptTag removes the second tag. It is moved to the new image first: an
+// engine removes an image together with its last name, and the new image has
+// another name, its digest or the reference itself.
+func (r *replacement) dropKeptTag(ctx context.Context) error {
+	kept := r.KeptTag()
+	id, err := r.Engine.Resolve(ctx, kept)
+	if err != nil {
+		return fmt.Errorf("look up %s: %w", kept, err)
+	}
+	if id == "" {
+		return nil
+	}
+	if err := r.Engine.Tag(ctx, r.To.ID, kept); err != nil {
+		// The new image is gone. Untag itself refuses to take an image along.
+		r.log.Debug("the new image is gone", "error", err)
+	}
+	if err := r.Engine.Untag(ctx, kept); err != nil {
+		return fmt.Errorf("remove the tag %s: %w", kept, err)
+	}
+	return nil
+}
+
+// cleanImage removes an image that nobody uses. A clean-up that fails is no
+// failure of the update.
+func (r *replacement) cleanImage(ctx context.Context, id string) {
+	removed, err := r.Engine.RemoveImage(ctx, id)
+	switch {
+	case err != nil:
+		r.result.Notes = append(r.result.Notes, fmt.Sprintf("image %s stays: %v", core.Short(id), err))
+	case removed:
+		r.log.Info("removing image", "image", core.Short(id))
+	default:
+		r.log.Info("keeping image, it is still used", "image", core.Short(id))
+	}
+}
