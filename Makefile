@@ -1,0 +1,53 @@
+# Everything here does its own set-up: where no Docker engine answers, one is
+# installed and started on Debian as root; elsewhere one line says what is missing.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+IMAGE   ?= refit:latest
+NAME    ?= refit
+ARGS    ?= --interval 5m
+LINT    := go tool -modfile=tools/go.mod golangci-lint
+
+# Static, the same on every machine, and without what only a debugger needs.
+BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test image build lint fmt docs figures engine clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: image ## build the image, start the sidecar on this machine's engine, show its log
+	@IMAGE='$(IMAGE)' NAME='$(NAME)' sh .ci/sidecar $(ARGS)
+
+demo: engine build ## the whole job in under a minute, with throw-away parts that it removes again
+	@bash .ci/demo
+
+test: engine ## go vet and every test, those that need an engine included
+	go vet ./...
+	@go test -json -count=1 -timeout 20m ./... | go run ./.ci/report tests
+
+image: engine build ## build the image (IMAGE=refit:latest)
+	docker build --quiet --tag '$(IMAGE)' .
+
+build: ## build the static binaries: dist/refit, dist/fixture
+	$(BUILD) -o dist/refit ./cmd/refit
+	$(BUILD) -o dist/fixture ./cmd/fixture
+
+lint: ## golangci-lint, at the version that tools/go.mod pins
+	$(LINT) run ./... ./.ci/...
+
+fmt: ## format the code as the linter wants it
+	$(LINT) fmt ./... ./.ci/...
+
+docs: ## make the generated pages anew: docs/labels.md, docs/flags.md
+	go test ./core -run '^TestLabelsPage$$' -count=1 -update
+	go test ./cmd/refit -run '^TestFlagsPage$$' -count=1 -update
+
+figures: build ## lines of code and of tests, the longest function, the size of the binary
+	@go run ./.ci/report code dist/refit
+
+engine:
+	@sh .ci/engine
+
+clean: ## remove what was built; containers, images and volumes stay
+	rm -rf dist
