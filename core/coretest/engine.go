@@ -47,7 +47,7 @@ type Spec struct {
 	Reference     string
 	Labels        map[string]string
 	Settings      map[string]string // what the user set: any name, any value
-	Volumes       map[string]string // destination → named volume
+	Volumes       map[string]string // destination → named volume, "" for an anonymous one
 	RestartPolicy core.RestartPolicy
 	DependsOn     []string
 }
@@ -197,7 +197,7 @@ func (e *Engine) make(spec Spec, inherited map[string]string) (string, error) {
 	for destination, volume := range inherited {
 		c.mounts[destination] = volume
 	}
-	for _, destination := range image.Volumes {
+	for _, destination := range slices.Concat(image.Volumes, slices.Sorted(maps.Keys(c.mounts))) {
 		if c.mounts[destination] == "" {
 			volume := e.next("anonymous")
 			e.volumes[volume] = ""
