@@ -1,0 +1,170 @@
+package registry
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+)
+
+const (
+	// mostBody is the largest answer that is read. Engines take manifests of at
+	// most 8 MB.
+	mostBody = 8 << 20
+	// mostHops is the longest chain of redirects, as net/http has it. The
+	// library's own check of redirects has no end.
+	mostHops = 10
+)
+
+var (
+	errPlain = errors.New("plain HTTP is not allowed")
+	errHops  = errors.New("too many redirects")
+)
+
+// door is where every request leaves. It holds what must be true of each of
+// them, whichever part of the library makes it: pings, tokens and redirects too.
+type door struct {
+	strict, lax http.RoundTripper
+	insecure    func(hostport string) bool
+}
+
+func newDoor(base http.RoundTripper, insecure func(string) bool) *door {
+	if base == nil {
+		base = remote.DefaultTransport.(*http.Transport).Clone()
+	}
+	d := &door{strict: base, lax: base, insecure: insecure}
+	if t, ok := base.(*http.Transport); ok {
+		t = t.Clone()
+		if t.TLSClientConfig == nil {
+			t.TLSClientConfig = &tls.Config{}
+		}
+		t.TLSClientConfig.InsecureSkipVerify = true // only for registries that the operator named, and loopback
+		d.lax = t
+	}
+	return d
+}
+
+// RoundTrip refuses plain HTTP where it is not allowed. The library alone would
+// fall back to it for every private address, and so hand a password to whoever
+// can block port 443; the engine does not.
+func (d *door) RoundTrip(req *http.Request) (*http.Response, error) {
+	carrier := d.strict
+	if d.insecure(req.URL.Host) {
+		carrier = d.lax
+	}
+	var err error
+	switch {
+	case req.URL.Scheme != "https" && !d.insecure(req.URL.Host):
+		err = errPlain
+	case hops(req) > mostHops:
+		err = errHops
+	}
+	if err != nil {
+		if req.Body != nil {
+			_ = req.Body.Close() // a RoundTripper owes it; nothing was sent
+		}
+		return nil, err
+	}
+	resp, err := carrier.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = http.MaxBytesReader(nil, resp.Body, mostBody)
+	tripOf(req.Context()).note(req, resp)
+	return resp, nil
+}
+
+func (d *door) closeIdle() {
+	for _, t := range []http.RoundTripper{d.strict, d.lax} {
+		if c, ok := t.(interface{ CloseIdleConnections() }); ok {
+			c.CloseIdleConnections()
+		}
+	}
+}
+
+// hops counts the redirects that led to a request.
+func hops(req *http.Request) int {
+	n := 0
+	for req != nil && req.Response != nil {
+		req = req.Response.Request
+		n++
+	}
+	return n
+}
+
+// insecure tells whether a host, with or without port, may do without TLS or
+// without a good certificate.
+func (r *Registry) insecure(hostport string) bool {
+	host := (&url.URL{Host: hostport}).Hostname()
+	if loopback(host) {
+		return true
+	}
+	for _, i := range r.Insecure {
+		if strings.EqualFold(i, hostport) || strings.EqualFold(i, host) {
+			return true
+		}
+	}
+	return false
+}
+
+// loopback tells whether host is this machine by its form. The engine also
+// looks names up; a name that merely resolves to loopback belongs in Insecure.
+func loopback(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// trip is one reference's way to its registry and back. It goes along in the
+// context of each of its requests.
+type trip struct {
+	auth authn.AuthConfig
+
+	mu   sync.Mutex // the library pings with http and https at the same time
+	seen seen
+}
+
+// seen is what the last answer about the reference looked like.
+type seen struct {
+	method string
+	status int
+	digest string
+}
+
+type tripKey struct{}
+
+func withTrip(ctx context.Context, t *trip) context.Context {
+	return context.WithValue(ctx, tripKey{}, t)
+}
+
+// tripOf returns nil where the context belongs to no trip.
+func tripOf(ctx context.Context) *trip {
+	t, _ := ctx.Value(tripKey{}).(*trip)
+	return t
+}
+
+// note keeps what the library does not pass on. Pings are left out: the one
+// that lost the race may come back late.
+func (t *trip) note(req *http.Request, resp *http.Response) {
+	if t == nil || req.URL.Path == "/v2/" {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.seen = seen{req.Method, resp.StatusCode, resp.Header.Get("Docker-Content-Digest")}
+}
+
+func (t *trip) last() seen {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.seen
+}

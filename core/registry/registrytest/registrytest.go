@@ -1,0 +1,237 @@
+// Package registrytest is a registry in memory, for tests and for demonstrations.
+// It is go-containerregistry's, behind a door that counts who comes, asks for a
+// login and misbehaves when told to.
+//
+// Nothing here checks what is pushed beyond what that registry checks, and
+// nothing is kept on disk.
+package registrytest
+
+import (
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/registry"
+)
+
+// Options say what the registry demands. The zero value is open to everybody.
+type Options struct {
+	// User and Password are demanded where User is not "".
+	User, Password string
+	// Bearer demands a bearer token, from the registry's own token endpoint. It
+	// gives one to everybody where User is "", as Docker Hub does.
+	Bearer bool
+	// Addr is what New listens on; "" means a free port of 127.0.0.1.
+	Addr string
+	// TLS makes New speak TLS, with httptest's certificate.
+	TLS bool
+}
+
+// Kind says what a request was for.
+type Kind string
+
+// The kinds of requests.
+const (
+	Ping      Kind = "ping"
+	Token     Kind = "token"
+	Manifests Kind = "manifests"
+	Blobs     Kind = "blobs"
+	Other     Kind = "other"
+)
+
+// Request is one request that came in.
+type Request struct {
+	Method        string
+	Kind          Kind
+	Path          string
+	Authorization string // the header, "" if there was none
+	UserAgent     string
+}
+
+// Trouble answers a request in the registry's stead, and tells whether it did.
+type Trouble func(w http.ResponseWriter, r *http.Request) bool
+
+// Registry is the registry. It is an http.Handler: a program serves it, a test
+// calls New.
+type Registry struct {
+	// Host is "127.0.0.1:PORT" where New made it.
+	Host string
+	// Server is what New started, nil where it did not.
+	Server *httptest.Server
+
+	options Options
+	inner   http.Handler
+	closed  chan struct{}
+
+	mu       sync.Mutex
+	requests []Request
+	trouble  Trouble
+	tokens   map[string]bool
+	issued   int
+	busy     int
+	busiest  int
+}
+
+// Handler makes a registry that listens nowhere yet.
+func Handler(o Options) *Registry {
+	return &Registry{
+		options: o,
+		inner:   registry.New(registry.Logger(log.New(io.Discard, "", 0))),
+		closed:  make(chan struct{}),
+		tokens:  map[string]bool{},
+	}
+}
+
+// New makes a registry and serves it until the test ends.
+func New(t testing.TB, o Options) *Registry {
+	t.Helper()
+	r := Handler(o)
+	r.Server = httptest.NewUnstartedServer(r)
+	r.Server.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that hang up are part of the tests
+	if o.Addr != "" {
+		listen(t, r.Server, o.Addr)
+	}
+	if o.TLS {
+		r.Server.StartTLS()
+	} else {
+		r.Server.Start()
+	}
+	r.Host = r.Server.Listener.Addr().String()
+	t.Cleanup(func() {
+		close(r.closed) // lets go of those that hang: Close waits for them
+		r.Server.Close()
+	})
+	return r
+}
+
+// ServeHTTP counts the request, lets trouble have it, demands the login, and
+// hands it to the registry.
+func (r *Registry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
+	trouble := r.enter(q)
+	defer r.leave()
+	if trouble != nil && trouble(w, q) {
+		return
+	}
+	if kindOf(q) == Token {
+		r.serveToken(w, q)
+		return
+	}
+	if !r.admits(q) {
+		r.challenge(w, q)
+		return
+	}
+	r.inner.ServeHTTP(w, q)
+}
+
+func (r *Registry) enter(q *http.Request) Trouble {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.requests = append(r.requests, Request{
+		q.Method, kindOf(q), q.URL.Path, q.Header.Get("Authorization"), q.UserAgent(),
+	})
+	r.busy++
+	r.busiest = max(r.busiest, r.busy)
+	return r.trouble
+}
+
+func (r *Registry) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.busy--
+}
+
+func kindOf(q *http.Request) Kind {
+	switch p := q.URL.Path; {
+	case p == "/v2/" || p == "/v2":
+		return Ping
+	case p == "/token":
+		return Token
+	case path.Base(path.Dir(p)) == "manifests":
+		return Manifests
+	case strings.Contains(p, "/blobs/"):
+		return Blobs
+	}
+	return Other
+}
+
+// Requests returns what came in since the start or the last Reset, in order.
+// Pushes and look-ups by this type's own methods are not among them.
+func (r *Registry) Requests() []Request {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]Request(nil), r.requests...)
+}
+
+// Count counts the requests of a method ("" for any) and a kind ("" for any).
+func (r *Registry) Count(method string, kind Kind) int {
+	n := 0
+	for _, q := range r.Requests() {
+		if (method == "" || q.Method == method) && (kind == "" || q.Kind == kind) {
+			n++
+		}
+	}
+	return n
+}
+
+// Busiest returns how many requests were in the registry at the same time, at most.
+func (r *Registry) Busiest() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.busiest
+}
+
+// Reset forgets the requests that came in.
+func (r *Registry) Reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.requests, r.busiest = nil, r.busy
+}
+
+// Misbehave lets trouble have every request from now on; nil ends it.
+func (r *Registry) Misbehave(trouble Trouble) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.trouble = trouble
+}
+
+// On limits trouble to requests of a method ("" for any) and a kind.
+func On(method string, kind Kind, trouble Trouble) Trouble {
+	return func(w http.ResponseWriter, q *http.Request) bool {
+		return (method == "" || q.Method == method) && kindOf(q) == kind && trouble(w, q)
+	}
+}
+
+// Status answers with a status and nothing else.
+func Status(code int) Trouble {
+	return func(w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(code)
+		return true
+	}
+}
+
+// Delay lets each request wait before the registry answers it.
+func Delay(d time.Duration) Trouble {
+	return func(_ http.ResponseWriter, q *http.Request) bool {
+		select {
+		case <-time.After(d):
+			return false
+		case <-q.Context().Done():
+			return true
+		}
+	}
+}
+
+// Hang never answers: until the client gives up or the test ends.
+func (r *Registry) Hang(_ http.ResponseWriter, q *http.Request) bool {
+	select {
+	case <-q.Context().Done():
+	case <-r.closed:
+	}
+	return true
+}
