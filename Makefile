@@ -8,7 +8,7 @@ ARGS    ?= --interval 5m
 LINT    := go tool -modfile=tools/go.mod golangci-lint
 
 # Static, the same on every machine, and without what only a debugger needs.
-BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.release=$(VERSION)'
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test image build lint fmt docs figures engine clean
