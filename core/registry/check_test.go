@@ -317,7 +317,7 @@ func TestAHostThatHangsForOneReferenceAnswersTheOthers(t *testing.T) {
 		if strings.Contains(q.URL.Path, "/stuck/") {
 			return reg.Hang(w, q)
 		}
-		return registrytest.Delay(50 * time.Millisecond)(w, q)
+		return registrytest.Delay(50*time.Millisecond)(w, q)
 	})
 	r := checker(t, "")
 	r.Timeout, r.Parallel = time.Second, 2

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -138,32 +139,44 @@ func untrusted(err error, lax bool) string {
 	return ""
 }
 
+// connections are the ends that a connection comes to, in words.
+var connections = []struct {
+	err  error
+	text string
+}{
+	{syscall.ECONNREFUSED, "does not answer (connection refused)"},
+	{syscall.EHOSTUNREACH, "does not answer (no route to it)"},
+	{syscall.ENETUNREACH, "does not answer (no route to it)"},
+	{syscall.ECONNRESET, "does not answer (connection lost)"},
+	{io.EOF, "does not answer (connection lost)"},
+	{io.ErrUnexpectedEOF, "does not answer (connection lost)"},
+}
+
 // network explains a failure below HTTP, "" if it is none.
 func network(err error, lax bool) string {
 	var (
-		dns    *net.DNSError
-		alert  tls.AlertError
-		record tls.RecordHeaderError
-		op     *net.OpError
+		dns *net.DNSError
+		op  *net.OpError
 	)
-	switch {
+	switch isOp := errors.As(err, &op); {
+	case isOp && op.Op == "proxyconnect":
+		return "cannot be reached through the proxy"
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "does not answer (no such host)"
-	case errors.As(err, &op) && op.Op == "proxyconnect":
-		return "cannot be reached through the proxy"
-	case errors.As(err, &dns):
+	case dns != nil:
 		return "does not answer (its name cannot be looked up)"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "does not answer (connection refused)"
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return "does not answer (no route to it)"
-	case lax && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, io.EOF):
-		return ""
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "does not answer (connection lost)"
-	case errors.As(err, &alert), errors.As(err, &record):
+	}
+	for _, c := range connections {
+		if errors.Is(err, c.err) {
+			return c.text
+		}
+	}
+	var record tls.RecordHeaderError
+	alert := op != nil && strings.HasSuffix(op.Op, " error") // crypto/tls: "local error", "remote error"
+	switch {
+	case (alert || errors.As(err, &record)) && !lax:
 		return "does not speak TLS that can be understood"
-	case errors.As(err, &op):
+	case op != nil && !alert:
 		return "does not answer (no connection can be made)"
 	}
 	return ""
