@@ -43,7 +43,7 @@ func (v *visit) explain(a *ask, err error) core.Reason {
 			Text: fmt.Sprintf("%s does not answer (nothing within %s)", v.host, v.timeout),
 		}
 	}
-	for _, why := range []string{untrusted(err, v.lax), network(err, v.lax), plain(err)} {
+	for _, why := range []string{untrusted(err, v.lax), network(err), plain(err)} {
 		if why != "" {
 			return core.Reason{Code: core.RegistryUnreachable, Text: v.host + " " + why}
 		}
@@ -127,14 +127,20 @@ func untrusted(err error, lax bool) string {
 	var (
 		verify *tls.CertificateVerificationError
 		name   x509.HostnameError
+		record tls.RecordHeaderError
+		op     *net.OpError
 	)
 	switch {
 	case errors.As(err, &name):
 		return "shows a certificate for another name: name it in --insecure-registry if that is meant"
 	case errors.As(err, &verify):
 		return "shows a certificate that nobody vouches for: add its CA, or name it in --insecure-registry"
-	case errors.Is(err, http.ErrSchemeMismatch) && !lax:
+	case lax:
+		return ""
+	case errors.Is(err, http.ErrSchemeMismatch):
 		return "offers plain HTTP only, which is refused: name it in --insecure-registry if that is meant"
+	case errors.As(err, &record), errors.As(err, &op) && alert(op):
+		return "does not speak TLS that can be understood"
 	}
 	return ""
 }
@@ -153,7 +159,7 @@ var connections = []struct {
 }
 
 // network explains a failure below HTTP, "" if it is none.
-func network(err error, lax bool) string {
+func network(err error) string {
 	var (
 		dns *net.DNSError
 		op  *net.OpError
@@ -171,16 +177,15 @@ func network(err error, lax bool) string {
 			return c.text
 		}
 	}
-	var record tls.RecordHeaderError
-	alert := op != nil && strings.HasSuffix(op.Op, " error") // crypto/tls: "local error", "remote error"
-	switch {
-	case (alert || errors.As(err, &record)) && !lax:
-		return "does not speak TLS that can be understood"
-	case op != nil && !alert:
+	if op != nil && !alert(op) {
 		return "does not answer (no connection can be made)"
 	}
 	return ""
 }
+
+// alert tells whether it is TLS that failed. crypto/tls has no type for it that
+// is exported, but calls the operation "local error" or "remote error".
+func alert(op *net.OpError) bool { return strings.HasSuffix(op.Op, " error") }
 
 // plain explains that we were sent to plain HTTP, "" if we were not. It comes
 // last: for a private address the library tries plain HTTP by itself and is
