@@ -24,7 +24,7 @@ demo: engine build ## the whole job in under a minute, with throw-away parts tha
 
 test: engine ## go vet and every test, those that need an engine included
 	go vet ./...
-	@go test -json -count=1 -timeout 20m ./... | go run ./.ci/report tests
+	@go test -json -count=1 -timeout 20m ./... ./.ci/report | go run ./.ci/report tests
 
 image: engine build ## build the image (IMAGE=refit:latest)
 	docker build --quiet --tag '$(IMAGE)' .
@@ -34,10 +34,10 @@ build: ## build the static binaries: dist/refit, dist/fixture
 	$(BUILD) -o dist/fixture ./cmd/fixture
 
 lint: ## golangci-lint, at the version that tools/go.mod pins
-	$(LINT) run ./... ./.ci/...
+	$(LINT) run ./... ./.ci/report
 
 fmt: ## format the code as the linter wants it
-	$(LINT) fmt ./... ./.ci/...
+	$(LINT) fmt ./... ./.ci/report
 
 docs: ## make the generated pages anew: docs/labels.md, docs/flags.md
 	go test ./core -run '^TestLabelsPage$$' -count=1 -update
