@@ -24,11 +24,10 @@ type measure struct {
 func code(root string, sizes []string, w io.Writer) error {
 	var program, test measure
 	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
-		base := filepath.Base(name)
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && name != root && (base[0] == '.' || base == "testdata" || base == "tools"):
+		case entry.IsDir() && name != root && isElsewhere(entry.Name()):
 			return fs.SkipDir
 		case entry.IsDir() || filepath.Ext(name) != ".go":
 			return nil
@@ -41,7 +40,16 @@ func code(root string, sizes []string, w io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(w, "code     %s\ntests    %s\n", program, test)
-	for _, name := range sizes {
+	return binaries(sizes, w)
+}
+
+// isElsewhere tells whether a folder holds no code of the program.
+func isElsewhere(folder string) bool {
+	return folder[0] == '.' || folder == "testdata" || folder == "tools"
+}
+
+func binaries(names []string, w io.Writer) error {
+	for _, name := range names {
 		info, err := os.Stat(name)
 		if err != nil {
 			return err
