@@ -180,6 +180,9 @@ type Status struct {
 	RestartPolicy RestartPolicy
 	// StopSignal is what its own stop begins with: "SIGTERM" where nobody set one.
 	StopSignal string
+	// StopTimeout is how long its own stop waits before it kills: 10 s where
+	// nobody set one. Zero where it is not known, negative for as long as it takes.
+	StopTimeout time.Duration
 	Health     Health
 	Mark       *Mark
 }
