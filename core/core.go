@@ -183,8 +183,8 @@ type Status struct {
 	// StopTimeout is how long its own stop waits before it kills: 10 s where
 	// nobody set one. Zero where it is not known, negative for as long as it takes.
 	StopTimeout time.Duration
-	Health     Health
-	Mark       *Mark
+	Health      Health
+	Mark        *Mark
 }
 
 // Exists tells whether there is such a container at all.
