@@ -1,24 +1,14 @@
 package registry_test
 
 import (
-	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
-	"io"
-	"log"
-	"net"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/refit-dev/refit/core"
-	"github.com/refit-dev/refit/core/registry"
 	"github.com/refit-dev/refit/core/registry/registrytest"
 )
 
@@ -41,58 +31,117 @@ func both(a, b registrytest.Trouble) registrytest.Trouble {
 	return func(w http.ResponseWriter, q *http.Request) bool { return a(w, q) || b(w, q) }
 }
 
-func TestWhatARegistryAnswersBecomesAReason(t *testing.T) {
+// answered is a registry's trouble and the reason that it becomes. HOST stands
+// for the registry's.
+type answered struct {
+	trouble registrytest.Trouble
+	want    core.Reason
+}
+
+const (
+	head, get = http.MethodHead, http.MethodGet
+	manifests = registrytest.Manifests
+)
+
+// becomes checks that the trouble becomes its reason, and soon.
+func (a answered) becomes(t *testing.T) {
 	t.Parallel()
-	const (
-		head, get = http.MethodHead, http.MethodGet
-		manifests = registrytest.Manifests
-	)
-	cut := func(w http.ResponseWriter, _ *http.Request) bool { panic(http.ErrAbortHandler) }
-	away := func(url string) registrytest.Trouble {
-		return func(w http.ResponseWriter, q *http.Request) bool {
-			http.Redirect(w, q, strings.ReplaceAll(url, "SELF", q.Host+q.URL.Path), http.StatusFound)
-			return true
-		}
+	reg := registrytest.New(t, registrytest.Options{})
+	must(reg.Push("web", "1"))
+	reg.Misbehave(a.trouble)
+	got := one(t, checker(t, ""), query(reg.Host+"/web:1"))
+	a.want.Text = strings.ReplaceAll(a.want.Text, "HOST", reg.Host)
+	if diff := cmp.Diff(core.Answer{Fault: a.want}, got); diff != "" {
+		t.Error(diff)
 	}
-	tests := map[string]struct {
-		trouble registrytest.Trouble
-		want    core.Reason // HOST stands for the registry's
-	}{
-		"401 without a login": {registrytest.On(head, manifests, registrytest.Status(401)),
-			core.Reason{Code: core.Unauthorized, Text: "HOST/web:1 is not there, or needs a login"}},
-		"403 without a login": {registrytest.On(head, manifests, registrytest.Status(403)),
-			core.Reason{Code: core.Unauthorized, Text: "HOST forbids HOST/web:1 to those without a login"}},
-		"404 to the HEAD and to the GET": {registrytest.On("", manifests, registrytest.Status(404)),
-			core.Reason{Code: core.NotFound, Text: "HOST/web:1 is not there"}},
-		"429": {registrytest.On(head, manifests, registrytest.Status(429)),
-			core.Reason{Code: core.RateLimited, Text: "HOST says too many requests"}},
-		"429 to the ping": {registrytest.On("", registrytest.Ping, registrytest.Status(429)),
-			core.Reason{Code: core.RateLimited, Text: "HOST says too many requests"}},
-		"500": {registrytest.On(head, manifests, registrytest.Status(500)),
-			core.Reason{Code: core.RegistryError, Text: "HOST has trouble of its own (500 Internal Server Error)"}},
-		"503 to the ping": {registrytest.On("", registrytest.Ping, registrytest.Status(503)),
-			core.Reason{Code: core.RegistryError, Text: "HOST has trouble of its own (503 Service Unavailable)"}},
-		"404 to the ping, from what is no registry": {registrytest.On("", registrytest.Ping, registrytest.Status(404)),
-			core.Reason{Code: core.RegistryError, Text: "HOST does not speak like a registry (404 Not Found)"}},
-		"an unusual status": {registrytest.On(head, manifests, registrytest.Status(418)),
-			core.Reason{Code: core.RegistryError, Text: "HOST answers 418 I'm a teapot"}},
+	if n := reg.Count(head, manifests); n > 12 {
+		t.Errorf("%d HEADs", n)
+	}
+}
+
+// away redirects to a URL, in which SELF stands for where the request went.
+func away(url string) registrytest.Trouble {
+	return func(w http.ResponseWriter, q *http.Request) bool {
+		http.Redirect(w, q, strings.ReplaceAll(url, "SELF", q.Host+q.URL.Path), http.StatusFound)
+		return true
+	}
+}
+
+// cut ends the connection in place of an answer.
+func cut(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) }
+
+func TestWhatARegistryRefusesBecomesAReason(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]answered{
+		"401 without a login": {
+			registrytest.On(head, manifests, registrytest.Status(401)),
+			core.Reason{Code: core.Unauthorized, Text: "HOST/web:1 is not there, or needs a login"},
+		},
+		"403 without a login": {
+			registrytest.On(head, manifests, registrytest.Status(403)),
+			core.Reason{Code: core.Unauthorized, Text: "HOST forbids HOST/web:1 to those without a login"},
+		},
+		"404 to the HEAD and to the GET": {
+			registrytest.On("", manifests, registrytest.Status(404)),
+			core.Reason{Code: core.NotFound, Text: "HOST/web:1 is not there"},
+		},
+		"429": {
+			registrytest.On(head, manifests, registrytest.Status(429)),
+			core.Reason{Code: core.RateLimited, Text: "HOST says too many requests"},
+		},
+		"429 to the ping": {
+			registrytest.On("", registrytest.Ping, registrytest.Status(429)),
+			core.Reason{Code: core.RateLimited, Text: "HOST says too many requests"},
+		},
+		"500": {
+			registrytest.On(head, manifests, registrytest.Status(500)),
+			core.Reason{Code: core.RegistryError, Text: "HOST has trouble of its own (500 Internal Server Error)"},
+		},
+		"503 to the ping": {
+			registrytest.On("", registrytest.Ping, registrytest.Status(503)),
+			core.Reason{Code: core.RegistryError, Text: "HOST has trouble of its own (503 Service Unavailable)"},
+		},
+		"404 to the ping, from what is no registry": {
+			registrytest.On("", registrytest.Ping, registrytest.Status(404)),
+			core.Reason{Code: core.RegistryError, Text: "HOST does not speak like a registry (404 Not Found)"},
+		},
+		"an unusual status": {
+			registrytest.On(head, manifests, registrytest.Status(418)),
+			core.Reason{Code: core.RegistryError, Text: "HOST answers 418 I'm a teapot"},
+		},
 		"a body with a code of its own": {registrytest.On("", registrytest.Ping, func(w http.ResponseWriter, _ *http.Request) bool {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = w.Write([]byte(`{"errors":[{"code":"TOOMANYREQUESTS","message":"` + password + `"}]}`))
 			return true
 		}), core.Reason{Code: core.RateLimited, Text: "HOST says too many requests"}},
+	} {
+		t.Run(name, test.becomes)
+	}
+}
+
+func TestWhatARegistryGarblesBecomesAReason(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]answered{
 		"a digest header that is no digest": {registrytest.On(head, manifests, headers(map[string]string{
 			"Docker-Content-Digest": "sha256:" + password, "Content-Type": "application/vnd.oci.image.index.v1+json",
 		}, "")), core.Reason{Code: core.RegistryError, Text: "HOST answers with a digest that is none"}},
-		"a web page instead of a manifest": {registrytest.On("", manifests, headers(nil, "<html>Please log in to the hotel's network</html>")),
-			core.Reason{Code: core.RegistryError, Text: "HOST answers with something that is no image manifest"}},
-		"JSON that is no manifest": {registrytest.On("", manifests, headers(nil, `{"status":"ok"}`)),
-			core.Reason{Code: core.RegistryError, Text: "HOST answers with something that is no image manifest"}},
-		"a GET whose digest header lies": {both(registrytest.On(head, manifests, registrytest.Status(405)),
-			registrytest.On(get, manifests, headers(map[string]string{"Docker-Content-Digest": someDigest}, `{"schemaVersion":2}`))),
-			core.Reason{Code: core.RegistryError, Text: "HOST answers with a manifest that does not have the digest it says"}},
-		"an answer without end": {registrytest.On("", manifests, headers(nil, `{"schemaVersion":2,"x":"`+strings.Repeat("x", 9<<20))),
-			core.Reason{Code: core.RegistryError, Text: "HOST answers in a way that makes no sense"}},
+		"a web page instead of a manifest": {
+			registrytest.On("", manifests, headers(nil, "<html>Please log in to the hotel's network</html>")),
+			core.Reason{Code: core.RegistryError, Text: "HOST answers with something that is no image manifest"},
+		},
+		"JSON that is no manifest": {
+			registrytest.On("", manifests, headers(nil, `{"status":"ok"}`)),
+			core.Reason{Code: core.RegistryError, Text: "HOST answers with something that is no image manifest"},
+		},
+		"a GET whose digest header lies": {
+			both(registrytest.On(head, manifests, registrytest.Status(405)),
+				registrytest.On(get, manifests, headers(map[string]string{"Docker-Content-Digest": someDigest}, `{"schemaVersion":2}`))),
+			core.Reason{Code: core.RegistryError, Text: "HOST answers with a manifest that does not have the digest it says"},
+		},
+		"an answer without end": {
+			registrytest.On("", manifests, headers(nil, `{"schemaVersion":2,"x":"`+strings.Repeat("x", 9<<20))),
+			core.Reason{Code: core.RegistryError, Text: "HOST answers in a way that makes no sense"},
+		},
 		"a login that is asked for in nonsense": {registrytest.On("", registrytest.Ping, func(w http.ResponseWriter, _ *http.Request) bool {
 			w.Header().Set("WWW-Authenticate", `Bearer nonsense="`+password+`"`)
 			return registrytest.Status(401)(w, nil)
@@ -101,28 +150,20 @@ func TestWhatARegistryAnswersBecomesAReason(t *testing.T) {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="http://169.254.169.254/token?`+password+`"`)
 			return registrytest.Status(401)(w, nil)
 		}), core.Reason{Code: core.RegistryError, Text: "HOST answers in a way that makes no sense"}},
-		"redirects in a circle": {registrytest.On("", manifests, away("http://SELF")),
-			core.Reason{Code: core.RegistryError, Text: "HOST answers in a way that makes no sense"}},
-		"a redirect to plain HTTP elsewhere": {registrytest.On("", manifests, away("http://cdn.example/blob")),
-			core.Reason{Code: core.RegistryUnreachable, Text: "HOST refers to a server with plain HTTP, which is refused"}},
-		"a connection that is cut": {cut,
-			core.Reason{Code: core.RegistryUnreachable, Text: "HOST does not answer (connection lost)"}},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			reg := registrytest.New(t, registrytest.Options{})
-			must(reg.Push("web", "1"))
-			reg.Misbehave(test.trouble)
-			got := one(t, checker(t, ""), query(reg.Host+"/web:1"))
-			test.want.Text = strings.ReplaceAll(test.want.Text, "HOST", reg.Host)
-			if diff := cmp.Diff(core.Answer{Fault: test.want}, got); diff != "" {
-				t.Error(diff)
-			}
-			if n := reg.Count(http.MethodHead, manifests); n > 12 {
-				t.Errorf("%d HEADs", n)
-			}
-		})
+		"redirects in a circle": {
+			registrytest.On("", manifests, away("http://SELF")),
+			core.Reason{Code: core.RegistryError, Text: "HOST answers in a way that makes no sense"},
+		},
+		"a redirect to plain HTTP elsewhere": {
+			registrytest.On("", manifests, away("http://cdn.example/blob")),
+			core.Reason{Code: core.RegistryUnreachable, Text: "HOST refers to a server with plain HTTP, which is refused"},
+		},
+		"a connection that is cut": {
+			cut,
+			core.Reason{Code: core.RegistryUnreachable, Text: "HOST does not answer (connection lost)"},
+		},
+	} {
+		t.Run(name, test.becomes)
 	}
 }
 
@@ -157,6 +198,38 @@ func TestWhereAHeadIsNoUseTheManifestIsFetched(t *testing.T) {
 	}
 }
 
+func TestAPinnedDigestThatIsAnsweredWithAnotherIsAFault(t *testing.T) {
+	t.Parallel()
+	reg := registrytest.New(t, registrytest.Options{})
+	pinned := must(reg.Push("web", "1"))
+	reg.Misbehave(registrytest.On(http.MethodHead, registrytest.Manifests, headers(map[string]string{"Docker-Content-Digest": someDigest}, "")))
+	got := one(t, checker(t, ""), core.Query{Reference: core.Reference{Repository: reg.Host + "/web", Digest: pinned}})
+	want := core.Reason{Code: core.RegistryError, Text: reg.Host + " answers with another digest than it was asked for"}
+	if diff := cmp.Diff(core.Answer{Fault: want}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestATokenServerElsewhereStaysNameless(t *testing.T) {
+	t.Parallel()
+	reg := registrytest.New(t, registrytest.Options{})
+	elsewhere := "tokens.localhost:5000" // the library refuses addresses of this machine, but not such names
+	reg.Misbehave(func(w http.ResponseWriter, q *http.Request) bool {
+		if q.Host == elsewhere {
+			return registrytest.Status(500)(w, q)
+		}
+		w.Header().Set("WWW-Authenticate", `Bearer realm="http://`+elsewhere+`/token"`)
+		return registrytest.Status(401)(w, q)
+	})
+	r := checker(t, loginFor(reg.Host, "u", password))
+	r.Transport = dialTo(reg.Host)
+	got := one(t, r, query(reg.Host+"/web:1"))
+	want := core.Reason{Code: core.RegistryError, Text: "a server that " + reg.Host + " refers to has trouble of its own (500 Internal Server Error)"}
+	if diff := cmp.Diff(core.Answer{Fault: want}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestALoginThatIsRefusedIsNotCalledMissing(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string]registrytest.Options{
@@ -171,136 +244,6 @@ func TestALoginThatIsRefusedIsNotCalledMissing(t *testing.T) {
 			want := fmt.Sprintf("%s does not accept the login for %[1]s/web:1, or it is not there", reg.Host)
 			if got.Fault != (core.Reason{Code: core.Unauthorized, Text: want}) {
 				t.Errorf("got %v, want %s", got.Fault, want)
-			}
-		})
-	}
-}
-
-// netless is a dial that fails with err.
-func netless(err error) *http.Transport {
-	return &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, err }}
-}
-
-func TestWhatKeepsUsFromARegistryBecomesAReason(t *testing.T) {
-	t.Parallel()
-	plain, secure := registrytest.New(t, registrytest.Options{}), registrytest.New(t, registrytest.Options{TLS: true})
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
-	ancient := httptest.NewUnstartedServer(http.NotFoundHandler())
-	ancient.TLS = &tls.Config{CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}, MaxVersion: tls.VersionTLS12}
-	ancient.Config.ErrorLog = log.New(io.Discard, "", 0)
-	ancient.StartTLS()
-	t.Cleanup(ancient.Close)
-	refused := strings.TrimPrefix(gone.URL, "http://")
-	resolver := &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-		return nil, errors.New("no name server")
-	}}
-	trusted := secure.Server.Client().Transport.(*http.Transport).TLSClientConfig
-	misnamed := dialTo(secure.Host)
-	misnamed.TLSClientConfig = trusted.Clone()
-	proxied := &http.Transport{Proxy: func(*http.Request) (*url.URL, error) {
-		return url.Parse("http://u:" + password + "@" + refused)
-	}}
-
-	tests := map[string]struct {
-		host      string
-		transport http.RoundTripper
-		want      string
-	}{
-		"connection refused":           {refused, &http.Transport{}, "does not answer (connection refused)"},
-		"refused with TLS only":        {"registry.example", dialTo(refused), "does not answer (connection refused)"},
-		"refused at a private address": {"10.1.2.3:5000", dialTo(refused), "does not answer (connection refused)"},
-		"no such name": {"registry.example", netless(&net.DNSError{Err: "no such host", Name: "registry.example", IsNotFound: true}),
-			"does not answer (no such host)"},
-		"no name server": {"registry.example", &http.Transport{DialContext: (&net.Dialer{Resolver: resolver}).DialContext},
-			"does not answer (its name cannot be looked up)"},
-		"an unknown certificate": {"example.com:5000", dialTo(secure.Host),
-			"shows a certificate that nobody vouches for: add its CA, or name it in --insecure-registry"},
-		"TLS at a private address": {"10.1.2.3:5000", dialTo(secure.Host),
-			"shows a certificate for another name: name it in --insecure-registry if that is meant"},
-		"a certificate for another name": {"registry.test:5000", misnamed,
-			"shows a certificate for another name: name it in --insecure-registry if that is meant"},
-		"plain HTTP": {"registry.example:5000", dialTo(plain.Host),
-			"offers plain HTTP only, which is refused: name it in --insecure-registry if that is meant"},
-		"plain HTTP at a private address": {"10.1.2.3:5000", dialTo(plain.Host),
-			"offers plain HTTP only, which is refused: name it in --insecure-registry if that is meant"},
-		"TLS of a kind that is too old": {"registry.example:5000", dialTo(strings.TrimPrefix(ancient.URL, "https://")),
-			"does not speak TLS that can be understood"},
-		"a proxy that is away": {"registry.example", proxied, "cannot be reached through the proxy"},
-		"a dial that fails otherwise": {"registry.example", netless(&net.OpError{Op: "dial", Err: errors.New(password)}),
-			"does not answer (no connection can be made)"},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := &registry.Registry{ConfigDir: configDir(t, loginFor(test.host, "u", password)), Transport: test.transport, Timeout: 5 * time.Second}
-			t.Cleanup(r.Close)
-			got := one(t, r, query(test.host+"/team/web:1"))
-			want := core.Reason{Code: core.RegistryUnreachable, Text: test.host + " " + test.want}
-			if diff := cmp.Diff(core.Answer{Fault: want}, got); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-	for _, q := range append(plain.Requests(), secure.Requests()...) {
-		if q.Authorization != "" {
-			t.Errorf("credentials went over a connection that is not to be trusted: %+v", q)
-		}
-	}
-}
-
-func TestInsecureRegistriesMayDoWithoutTLSOrACertificate(t *testing.T) {
-	t.Parallel()
-	plain, secure := registrytest.New(t, registrytest.Options{}), registrytest.New(t, registrytest.Options{TLS: true})
-	want := map[string]string{plain.Host: must(plain.Push("web", "1")), secure.Host: must(secure.Push("web", "1"))}
-	hosts := map[string]string{ // what is asked for → what is named insecure
-		"registry.example:5000": "registry.example:5000",
-		"registry.example:5001": "registry.example",
-		"10.1.2.3:5000":         "10.1.2.3:5000",
-		"127.0.0.2:5000":        "",
-		"localhost":             "",
-		"localhost:5000":        "",
-		"registry.localhost:80": "",
-		"[::1]:5000":            "",
-	}
-	for host, insecure := range hosts {
-		for server, digest := range want {
-			t.Run(host+" as "+server, func(t *testing.T) {
-				t.Parallel()
-				r := checker(t, "")
-				r.Transport, r.Insecure = dialTo(server), []string{insecure}
-				if got := one(t, r, query(host+"/web:1")); got != (core.Answer{Digest: digest}) {
-					t.Errorf("got %+v, want %s", got, digest)
-				}
-			})
-		}
-	}
-}
-
-func TestDockerHubIsCalledByItsWireName(t *testing.T) {
-	t.Parallel()
-	reg := registrytest.New(t, registrytest.Options{TLS: true, User: "u", Password: password})
-	want := must(reg.Push("library/nginx", "1"))
-	for name, key := range map[string]string{
-		"as docker login writes it": "https://index.docker.io/v1/", "by its name": "docker.io", "by its wire name": "registry-1.docker.io",
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := checker(t, loginFor(key, "u", password))
-			asked := make(chan string, 8)
-			transport := dialTo(reg.Host)
-			dial := transport.DialContext
-			transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-				asked <- addr
-				return dial(ctx, network, addr)
-			}
-			transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
-			r.Transport = transport
-			if got := one(t, r, query("docker.io/library/nginx:1")); got.Digest != want {
-				t.Errorf("got %+v, want %s", got, want)
-			}
-			if addr := <-asked; addr != "index.docker.io:443" {
-				t.Errorf("asked %s, want index.docker.io:443", addr)
 			}
 		})
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/refit-dev/refit/core"
+	"github.com/refit-dev/refit/core/registry"
 	"github.com/refit-dev/refit/core/registry/registrytest"
 )
 
@@ -51,27 +52,44 @@ func TestCredentialsComeFromDockersConfig(t *testing.T) {
 		"a helper before the store": {config: `{"credsStore":"missing","credHelpers":{"HOST":"works"}}`},
 		"a store":                   {config: `{"auths":{"HOST":{}},"credsStore":"works"}`},
 		"a broken entry for another registry": {
-			config: `{"auths":{"other.example":{"auth":"%%%"},"another.example":7,"HOST":{"auth":"` + auth + `"}}}`},
+			config: `{"auths":{"other.example":{"auth":"%%%"},"another.example":7,"HOST":{"auth":"` + auth + `"}}}`,
+		},
 
 		"none":                      {`{}`, core.Reason{Code: core.Unauthorized, Text: "HOST/web:1 is not there, or needs a login"}},
 		"an empty file":             {" \n", core.Reason{Code: core.Unauthorized, Text: "HOST/web:1 is not there, or needs a login"}},
 		"a store that has no login": {`{"credsStore":"empty"}`, core.Reason{Code: core.Unauthorized, Text: "HOST/web:1 is not there, or needs a login"}},
-		"a login for another registry": {`{"auths":{"other.example":{"auth":"` + auth + `"}}}`,
-			core.Reason{Code: core.Unauthorized, Text: "HOST/web:1 is not there, or needs a login"}},
-		"a helper that is missing": {`{"credHelpers":{"HOST":"missing"}}`,
-			core.Reason{Code: core.BadCredentials, Text: "the credential helper docker-credential-missing for HOST is not installed here"}},
-		"a store that is missing": {`{"auths":{"HOST":{}},"credsStore":"missing"}`,
-			core.Reason{Code: core.BadCredentials, Text: "the credential helper docker-credential-missing for HOST is not installed here"}},
-		"a store that is missing, without an entry": {`{"credsStore":"missing"}`,
-			core.Reason{Code: core.BadCredentials, Text: "the credential helper docker-credential-missing for HOST is not installed here"}},
-		"a helper that fails": {`{"credHelpers":{"HOST":"fails"}}`,
-			core.Reason{Code: core.BadCredentials, Text: "the credential helper docker-credential-fails for HOST failed"}},
-		"a helper that babbles": {`{"credHelpers":{"HOST":"babbles"}}`,
-			core.Reason{Code: core.BadCredentials, Text: "the credential helper docker-credential-babbles for HOST answers in a way that makes no sense"}},
-		"a broken entry": {`{"auths":{"HOST":{"auth":"` + password + `%"}}}`,
-			core.Reason{Code: core.BadCredentials, Text: "the login for HOST in Docker's config.json is not readable"}},
-		"no JSON at all": {`{"auths": ` + password,
-			core.Reason{Code: core.BadCredentials, Text: "DIR/config.json is not valid JSON of Docker's form"}},
+		"a login for another registry": {
+			`{"auths":{"other.example":{"auth":"` + auth + `"}}}`,
+			core.Reason{Code: core.Unauthorized, Text: "HOST/web:1 is not there, or needs a login"},
+		},
+		"a helper that is missing": {
+			`{"credHelpers":{"HOST":"missing"}}`,
+			core.Reason{Code: core.BadCredentials, Text: "the credential helper docker-credential-missing for HOST is not installed here"},
+		},
+		"a store that is missing": {
+			`{"auths":{"HOST":{}},"credsStore":"missing"}`,
+			core.Reason{Code: core.BadCredentials, Text: "the credential helper docker-credential-missing for HOST is not installed here"},
+		},
+		"a store that is missing, without an entry": {
+			`{"credsStore":"missing"}`,
+			core.Reason{Code: core.BadCredentials, Text: "the credential helper docker-credential-missing for HOST is not installed here"},
+		},
+		"a helper that fails": {
+			`{"credHelpers":{"HOST":"fails"}}`,
+			core.Reason{Code: core.BadCredentials, Text: "the credential helper docker-credential-fails for HOST failed"},
+		},
+		"a helper that babbles": {
+			`{"credHelpers":{"HOST":"babbles"}}`,
+			core.Reason{Code: core.BadCredentials, Text: "the credential helper docker-credential-babbles for HOST answers in a way that makes no sense"},
+		},
+		"a broken entry": {
+			`{"auths":{"HOST":{"auth":"` + password + `%"}}}`,
+			core.Reason{Code: core.BadCredentials, Text: "the login for HOST in Docker's config.json is not readable"},
+		},
+		"no JSON at all": {
+			`{"auths": ` + password,
+			core.Reason{Code: core.BadCredentials, Text: "DIR/config.json is not valid JSON of Docker's form"},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -131,12 +149,26 @@ func TestTheConfigIsFoundWhereDockerLooks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("HOME", env[0])
 			t.Setenv("DOCKER_CONFIG", env[1])
-			r := checker(t, "")
-			r.ConfigDir = ""
-			if got := one(t, r, query(reg.Host+"/web:1")); got.Digest != want {
+			var r registry.Registry // the zero value works
+			t.Cleanup(r.Close)
+			if got := one(t, &r, query(reg.Host+"/web:1")); got.Digest != want {
 				t.Errorf("got %+v, want %s", got, want)
 			}
 		})
+	}
+}
+
+func TestAConfigThatCannotBeReadIsToldWhereALoginIsNeeded(t *testing.T) {
+	t.Parallel()
+	reg := registrytest.New(t, registrytest.Options{User: "u", Password: password})
+	r := checker(t, "")
+	path := filepath.Join(r.ConfigDir, "config.json")
+	if err := os.Mkdir(path, 0o700); err != nil { // a bind mount of a file that was not there makes a directory
+		t.Fatal(err)
+	}
+	want := core.Reason{Code: core.BadCredentials, Text: path + " cannot be read"}
+	if got := one(t, r, query(reg.Host+"/web:1")); got.Fault != want {
+		t.Errorf("got %v, want %v", got.Fault, want)
 	}
 }
 
