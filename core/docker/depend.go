@@ -1,0 +1,136 @@
+package docker
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+)
+
+// The labels by which compose says what a container is.
+const (
+	composeService   = "com.docker.compose.service"
+	composeDependsOn = "com.docker.compose.depends_on"
+	composeOneOff    = "com.docker.compose.oneoff"
+)
+
+// namespaces returns the containers whose namespaces c shares, as its settings
+// name them: by full id, unless somebody used the API with a name.
+func namespaces(c container.InspectResponse) map[string]string {
+	targets := map[string]string{}
+	for what, mode := range map[string]string{
+		"network": string(c.HostConfig.NetworkMode), "ipc": string(c.HostConfig.IpcMode), "pid": string(c.HostConfig.PidMode),
+	} {
+		if target, shared := strings.CutPrefix(mode, "container:"); shared {
+			targets[what] = target
+		}
+	}
+	return targets
+}
+
+// volumesFrom returns the containers whose volumes c uses.
+func volumesFrom(c container.InspectResponse) []string {
+	var targets []string
+	for _, from := range c.HostConfig.VolumesFrom {
+		target, _, _ := strings.Cut(from, ":")
+		targets = append(targets, target)
+	}
+	return targets
+}
+
+// legacyLinks returns the containers that c has a link to on the default bridge.
+func legacyLinks(c container.InspectResponse) []string {
+	var targets []string
+	for _, l := range c.HostConfig.Links {
+		target, _, _ := strings.Cut(l, ":")
+		targets = append(targets, strings.TrimPrefix(target, "/"))
+	}
+	return targets
+}
+
+// find returns the name of the container that the engine would find for an id,
+// a name, or the beginning of an id.
+func (s census) find(nameOrID string) (string, bool) {
+	byPrefix := ""
+	for _, c := range s.containers {
+		if c.ContainerJSONBase == nil {
+			continue
+		}
+		if c.ID == nameOrID || nameOf(c) == strings.TrimPrefix(nameOrID, "/") {
+			return nameOf(c), true
+		}
+		if nameOrID != "" && strings.HasPrefix(c.ID, nameOrID) {
+			byPrefix = nameOf(c)
+		}
+	}
+	return byPrefix, byPrefix != ""
+}
+
+// tethers names the containers that c cannot live without under their present id.
+func (s census) tethers(c container.InspectResponse) []string {
+	targets := legacyLinks(c)
+	for _, target := range namespaces(c) {
+		targets = append(targets, target)
+	}
+	return s.names(c, targets)
+}
+
+// dependencies names the containers that must be brought up to date before c.
+func (s census) dependencies(c container.InspectResponse) []string {
+	targets := slices.Concat(legacyLinks(c), volumesFrom(c), s.composed(c))
+	for _, target := range namespaces(c) {
+		targets = append(targets, target)
+	}
+	if c.NetworkSettings != nil {
+		for _, endpoint := range c.NetworkSettings.Networks {
+			if endpoint == nil {
+				continue
+			}
+			for _, l := range endpoint.Links {
+				target, _, _ := strings.Cut(l, ":")
+				targets = append(targets, target)
+			}
+		}
+	}
+	return s.names(c, targets)
+}
+
+// composed returns the containers of the services that compose's depends_on
+// names: "db:service_started:false,cache:service_healthy:true".
+func (s census) composed(c container.InspectResponse) []string {
+	project, value := c.Config.Labels[composeProject], c.Config.Labels[composeDependsOn]
+	if project == "" || value == "" {
+		return nil
+	}
+	services := map[string]bool{}
+	for part := range strings.SplitSeq(value, ",") {
+		service, _, _ := strings.Cut(strings.TrimSpace(part), ":")
+		services[service] = true
+	}
+	var targets []string
+	for _, other := range s.containers {
+		if other.ContainerJSONBase == nil || other.Config == nil {
+			continue
+		}
+		labels := other.Config.Labels
+		if labels[composeProject] == project && services[labels[composeService]] && !isOneOff(labels) {
+			targets = append(targets, other.ID)
+		}
+	}
+	return targets
+}
+
+func isOneOff(labels map[string]string) bool { return strings.EqualFold(labels[composeOneOff], "true") }
+
+// names returns the names of those targets that there are, each once, sorted,
+// without c itself.
+func (s census) names(c container.InspectResponse, targets []string) []string {
+	var all []string
+	for _, target := range targets {
+		if name, there := s.find(target); there && name != nameOf(c) {
+			all = append(all, name)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}

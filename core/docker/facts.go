@@ -1,0 +1,189 @@
+package docker
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/client"
+	"github.com/refit-dev/refit/core"
+)
+
+// facts are what must be known of a container to make another one with its
+// settings. As JSON they are a core.Snapshot. They are never changed: what is
+// edited is a copy.
+type facts struct {
+	Container object `json:"container"` // the engine's answer to inspect, raw
+	Image     object `json:"image"`     // that of the image it was made from
+	// Inherited are the volumes that the containers named by VolumesFrom give it:
+	// destination → volume's name.
+	Inherited map[string]string `json:"inherited,omitempty"`
+	// Networks are those that it is in, and the one that its mode names.
+	Networks map[string]link `json:"networks,omitempty"`
+	// HostName is that of the engine's host, only where the container shares its network.
+	HostName string `json:"host_name,omitempty"`
+	// Files are what somebody copied into the container before its first start.
+	Files []file `json:"files,omitempty"`
+}
+
+// link is what is to be known of a network.
+type link struct {
+	ID     string `json:"id"`
+	Driver string `json:"driver"`
+}
+
+func (f facts) config() object { return f.Container.object("Config") }
+func (f facts) host() object   { return f.Container.object("HostConfig") }
+func (f facts) id() string     { return f.Container.text("Id") }
+
+// defaults are what the image says where the user said nothing.
+func (f facts) defaults() object { return f.Image.object("Config") }
+
+// mode is the network mode, with the engine's older word for the bridge made one
+// with the newer.
+func (f facts) mode() string {
+	switch mode := f.host().text("NetworkMode"); mode {
+	case "", "default":
+		return network.NetworkBridge
+	default:
+		return mode
+	}
+}
+
+// own is the name of the network that the mode names, "" where it names none:
+// in the host's network, in none, in another container's. A mode may be an id.
+func (f facts) own() string {
+	mode := f.mode()
+	if !networked(mode) {
+		return ""
+	}
+	if _, there := f.Networks[mode]; there {
+		return mode
+	}
+	for name, n := range f.Networks {
+		if n.ID != "" && strings.HasPrefix(n.ID, mode) {
+			return name
+		}
+	}
+	return mode
+}
+
+// networked tells whether a container of that mode has networks of its own.
+func networked(mode string) bool {
+	return mode != network.NetworkHost && mode != network.NetworkNone && !strings.HasPrefix(mode, "container:")
+}
+
+// readFacts reads back what Snapshot wrote.
+func readFacts(s core.Snapshot) (facts, error) {
+	decoder := json.NewDecoder(bytes.NewReader(s))
+	decoder.UseNumber()
+	var f facts
+	if err := decoder.Decode(&f); err != nil {
+		return facts{}, fmt.Errorf("read the snapshot: %w", err)
+	}
+	if f.id() == "" || f.config() == nil || f.host() == nil {
+		return facts{}, errors.New("read the snapshot: it is of no container")
+	}
+	return f, nil
+}
+
+// Snapshot writes down everything about a container and its image that a
+// faithful copy needs. It fails where the old image's defaults are unknown.
+func (c *Client) Snapshot(ctx context.Context, id string) (core.Snapshot, error) {
+	f, err := c.facts(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("write down the settings of %s: %w", core.Short(id), err)
+	}
+	if f.Files, err = c.injected(ctx, f); err != nil {
+		return nil, fmt.Errorf("write down the settings of %s: %w", core.Short(id), err)
+	}
+	encoded, err := json.Marshal(f)
+	if err != nil {
+		return nil, fmt.Errorf("write down the settings of %s: %w", core.Short(id), err)
+	}
+	return encoded, nil
+}
+
+// facts asks the engine for everything but the files.
+func (c *Client) facts(ctx context.Context, id string) (facts, error) {
+	if err := c.ready(ctx); err != nil {
+		return facts{}, err
+	}
+	_, raw, err := c.api.ContainerInspectWithRaw(ctx, id, false)
+	if err != nil {
+		return facts{}, fmt.Errorf("inspect it: %w", err)
+	}
+	f := facts{Inherited: map[string]string{}, Networks: map[string]link{}}
+	if f.Container, err = decode(raw); err != nil {
+		return facts{}, fmt.Errorf("inspect it: %w", err)
+	}
+	if f.Image, err = c.image(ctx, f.Container.text("Image")); err != nil {
+		return facts{}, fmt.Errorf("inspect its image, whose defaults must be known: %w", err)
+	}
+	if err := c.askInherited(ctx, f); err != nil {
+		return facts{}, err
+	}
+	if err := c.askNetworks(ctx, f); err != nil {
+		return facts{}, err
+	}
+	if f.mode() == network.NetworkHost {
+		info, err := c.api.Info(ctx)
+		if err != nil {
+			return facts{}, fmt.Errorf("ask for the host's name: %w", err)
+		}
+		f.HostName = info.Name
+	}
+	return f, nil
+}
+
+// image returns the engine's raw answer about an image.
+func (c *Client) image(ctx context.Context, nameOrID string) (object, error) {
+	var raw bytes.Buffer
+	if _, err := c.api.ImageInspect(ctx, nameOrID, client.ImageInspectWithRawResponse(&raw)); err != nil {
+		return nil, err
+	}
+	return decode(raw.Bytes())
+}
+
+// askInherited learns which mounts are another container's: inspect shows them
+// like the container's own.
+func (c *Client) askInherited(ctx context.Context, f facts) error {
+	for _, from := range f.host().texts("VolumesFrom") {
+		name, _, _ := strings.Cut(from, ":")
+		_, raw, err := c.api.ContainerInspectWithRaw(ctx, name, false)
+		if err != nil {
+			return fmt.Errorf("inspect %s, whose volumes it uses: %w", name, err)
+		}
+		other, err := decode(raw)
+		if err != nil {
+			return fmt.Errorf("inspect %s, whose volumes it uses: %w", name, err)
+		}
+		for _, mount := range other.objects("Mounts") {
+			f.Inherited[path.Clean(mount.text("Destination"))] = mount.text("Name")
+		}
+	}
+	return nil
+}
+
+func (c *Client) askNetworks(ctx context.Context, f facts) error {
+	if !networked(f.mode()) {
+		return nil
+	}
+	names := []string{f.mode()}
+	for name := range f.Container.object("NetworkSettings").object("Networks") {
+		names = append(names, name)
+	}
+	for _, name := range names {
+		n, err := c.api.NetworkInspect(ctx, name, network.InspectOptions{})
+		if err != nil {
+			return fmt.Errorf("inspect its network %s: %w", name, err)
+		}
+		f.Networks[n.Name] = link{ID: n.ID, Driver: n.Driver}
+	}
+	return nil
+}

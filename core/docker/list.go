@@ -1,0 +1,153 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/network"
+	"github.com/refit-dev/refit/core"
+)
+
+// inspections is how many containers or images are looked at at the same time.
+const inspections = 8
+
+// Containers returns every container of the engine, running or not. One that
+// vanishes while it is being looked at is left out.
+func (c *Client) Containers(ctx context.Context) ([]core.Container, error) {
+	v, err := c.negotiate(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := c.api.ContainerList(ctx, container.ListOptions{All: true})
+	if err != nil {
+		return nil, fmt.Errorf("list the containers: %w", err)
+	}
+	var ids []string
+	for _, one := range all {
+		ids = append(ids, one.ID)
+	}
+	inspected, err := inspect(ctx, ids, func(ctx context.Context, id string) (container.InspectResponse, error) {
+		return c.api.ContainerInspect(ctx, id)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("inspect the containers: %w", err)
+	}
+	census := census{engine: v, containers: inspected}
+	if census.images, err = c.imagesOf(ctx, inspected); err != nil {
+		return nil, fmt.Errorf("inspect the containers' images: %w", err)
+	}
+	networks, err := c.api.NetworkList(ctx, network.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("list the networks: %w", err)
+	}
+	for _, n := range networks {
+		census.networks = append(census.networks, n.Name, n.ID)
+	}
+	return census.describe(), nil
+}
+
+// imagesOf inspects the containers' images, each once.
+func (c *Client) imagesOf(ctx context.Context, all []container.InspectResponse) (map[string]image.InspectResponse, error) {
+	var ids []string
+	seen := map[string]bool{}
+	for _, one := range all {
+		if one.ContainerJSONBase != nil && !seen[one.Image] {
+			seen[one.Image] = true
+			ids = append(ids, one.Image)
+		}
+	}
+	inspected, err := inspect(ctx, ids, func(ctx context.Context, id string) (image.InspectResponse, error) {
+		found, err := c.api.ImageInspect(ctx, id)
+		return found, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	images := map[string]image.InspectResponse{}
+	for _, one := range inspected {
+		images[one.ID] = one
+	}
+	return images, nil
+}
+
+// inspect asks about each id, several at a time, and leaves out what is not
+// there any more. The answers are in the order of the ids.
+func inspect[T any](ctx context.Context, ids []string, ask func(context.Context, string) (T, error)) ([]T, error) {
+	answers, errs := make([]T, len(ids)), make([]error, len(ids))
+	places := make(chan struct{}, inspections)
+	var running sync.WaitGroup
+	for i, id := range ids {
+		places <- struct{}{}
+		running.Go(func() {
+			answers[i], errs[i] = ask(ctx, id)
+			<-places
+		})
+	}
+	running.Wait()
+	var there []T
+	for i, err := range errs {
+		switch {
+		case isNotFound(err):
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", core.Short(ids[i]), err)
+		default:
+			there = append(there, answers[i])
+		}
+	}
+	return there, nil
+}
+
+// census is what there is on an engine, at one moment. Nothing in it is nil that
+// an engine always sends, see describe.
+type census struct {
+	engine     version
+	containers []container.InspectResponse
+	images     map[string]image.InspectResponse // by id
+	networks   []string                         // their names and ids
+}
+
+// describe turns the engine's words into core's.
+func (s census) describe() []core.Container {
+	var all []core.Container
+	for _, c := range s.containers {
+		if c.ContainerJSONBase == nil || c.State == nil || c.Config == nil || c.HostConfig == nil {
+			continue // no engine answers so; a proxy might
+		}
+		all = append(all, s.one(c))
+	}
+	return all
+}
+
+func (s census) one(c container.InspectResponse) core.Container {
+	described := core.Container{
+		ID: c.ID, Name: nameOf(c), State: core.State(c.State.Status), Labels: c.Config.Labels,
+		DependsOn: s.dependencies(c), Tethers: s.tethers(c),
+	}
+	described.Image = core.Image{ID: c.Image, Reference: core.Reference{Text: c.Config.Image}}
+	var inherited map[string]string
+	i, known := s.images[c.Image]
+	if known {
+		described.RepoDigests = parseAll(i.RepoDigests)
+		described.Image.Platform = s.engine.differs(i.Os, i.Architecture, i.Variant)
+		if i.Config != nil {
+			inherited = i.Config.Labels
+		}
+	}
+	described.ImageLabels = inherited
+	if value := c.Config.Labels[core.MarkLabel]; value != "" && inherited[core.MarkLabel] != value {
+		described.Mark = core.ParseMark(value)
+	}
+	o := obstacles{census: s, container: c, inherited: inherited}
+	described.Image.Reference = o.reference(i)
+	if !known {
+		o.add(core.Unsupported, "its image %s is gone from the engine: what of its settings came from there is unknown", core.Short(c.Image))
+	}
+	described.Obstacles = o.all()
+	return described
+}
+
+func nameOf(c container.InspectResponse) string { return strings.TrimPrefix(c.Name, "/") }

@@ -1,0 +1,175 @@
+package docker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/pkg/jsonmessage"
+	"github.com/refit-dev/refit/core"
+)
+
+// pullError is a pull that failed, with what people and programs are told of it.
+type pullError struct {
+	reason core.Reason
+	err    error
+}
+
+func (e *pullError) Error() string       { return e.err.Error() }
+func (e *pullError) Unwrap() error       { return e.err }
+func (e *pullError) Reason() core.Reason { return e.reason }
+
+// errStalled is the cause of a pull's end that made no progress.
+var errStalled = errors.New("it made no progress")
+
+// Pull fetches repository@digest for the image's platform, without moving any
+// tag, and returns the id of the local image. Its error answers Reason() with
+// what is known of the cause.
+func (c *Client) Pull(ctx context.Context, i core.Image) (string, error) {
+	if err := c.ready(ctx); err != nil {
+		return "", err
+	}
+	name := i.Reference.Repository + "@" + i.Digest
+	err := c.pull(ctx, name, i)
+	if err != nil {
+		return "", &pullError{err: fmt.Errorf("pull %s: %w", name, err), reason: reasonOf(ctx, i.Reference, err)}
+	}
+	// The end of the stream is not trusted: only an image that the engine has can be
+	// created from.
+	id, err := c.Resolve(ctx, name)
+	if err == nil && id == "" {
+		err = errors.New("the engine says that it has pulled it, and does not have it")
+	}
+	if err != nil {
+		return "", &pullError{
+			err:    fmt.Errorf("pull %s: %w", name, err),
+			reason: core.Reason{Code: core.PullFailed, Text: i.Reference.Text + ": " + err.Error()},
+		}
+	}
+	return id, nil
+}
+
+func (c *Client) pull(ctx context.Context, name string, i core.Image) error {
+	options := image.PullOptions{}
+	if i.Platform != (core.Platform{}) {
+		options.Platform = platformText(i.Platform)
+	}
+	if c.options.RegistryAuth != nil {
+		auth, err := c.options.RegistryAuth(ctx, i.Reference)
+		if err != nil {
+			return fmt.Errorf("find its credentials: %w", err)
+		}
+		options.RegistryAuth = auth
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stall := time.AfterFunc(c.options.PullStall, func() {
+		cancel(fmt.Errorf("%w for %s", errStalled, c.options.PullStall))
+	})
+	defer stall.Stop()
+	stream, err := c.api.ImagePull(ctx, name, options)
+	if err == nil {
+		defer stream.Close()
+		err = c.follow(&progress{Reader: stream, stall: stall, most: c.options.PullStall})
+	}
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return cause
+	}
+	return err
+}
+
+// progress puts off the end of a stream whenever something is read from it.
+type progress struct {
+	io.Reader
+	stall *time.Timer
+	most  time.Duration
+}
+
+func (p *progress) Read(b []byte) (int, error) {
+	n, err := p.Reader.Read(b)
+	if n > 0 {
+		p.stall.Reset(p.most)
+	}
+	return n, err
+}
+
+// follow reads a pull's stream to its end: errors are in it. One pull at a time is
+// shown, those beside it are followed in silence.
+func (c *Client) follow(stream io.Reader) error {
+	if c.options.Progress != nil && c.display.TryLock() {
+		defer c.display.Unlock()
+		out := terminal{c.options.Progress}
+		return jsonmessage.DisplayJSONMessagesStream(stream, out, out.FD(), out.IsTerminal(), nil)
+	}
+	decoder := json.NewDecoder(stream)
+	for {
+		var message jsonmessage.JSONMessage
+		err := decoder.Decode(&message)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("read its progress: %w", err)
+		case message.Error != nil:
+			return message.Error
+		}
+	}
+}
+
+// reasonOf reads what the engine says of a failed pull. It is text only: the
+// engine passes on what the registry, or the network, said to it.
+func reasonOf(ctx context.Context, r core.Reference, err error) core.Reason {
+	if ctx.Err() != nil {
+		return core.Reason{Code: core.Cancelled, Text: r.Text + ": " + ctx.Err().Error()}
+	}
+	text := strings.ToLower(err.Error())
+	code := core.PullFailed
+	for _, known := range pullReasons {
+		if strings.Contains(text, known.says) {
+			code = known.code
+			break
+		}
+	}
+	return core.Reason{Code: code, Text: r.Text + ": " + err.Error()}
+}
+
+// pullReasons are tried in their order: the message about a repository that may
+// need a login also says that it may not exist.
+var pullReasons = []struct {
+	says string
+	code core.Code
+}{
+	{"toomanyrequests", core.RateLimited},
+	{"too many requests", core.RateLimited},
+	{"no matching manifest", core.PlatformGone},
+	{"does not match the specified platform", core.PlatformGone},
+	{"no match for platform", core.PlatformGone},
+	{"unauthorized", core.Unauthorized},
+	{"authentication required", core.Unauthorized},
+	{"no basic auth credentials", core.Unauthorized},
+	{"access denied", core.Unauthorized},
+	{"access forbidden", core.Unauthorized},
+	{"403 forbidden", core.Unauthorized},
+	{"manifest unknown", core.NotFound},
+	{"not found", core.NotFound},
+	{"name unknown", core.NotFound},
+	{"no such host", core.RegistryUnreachable},
+	{"server misbehaving", core.RegistryUnreachable},
+	{"connection refused", core.RegistryUnreachable},
+	{"connection reset", core.RegistryUnreachable},
+	{"network is unreachable", core.RegistryUnreachable},
+	{"no route to host", core.RegistryUnreachable},
+	{"i/o timeout", core.RegistryUnreachable},
+	{"tls handshake", core.RegistryUnreachable},
+	{"x509:", core.RegistryUnreachable},
+	{"client.timeout exceeded", core.RegistryUnreachable},
+	{"bad gateway", core.RegistryUnreachable},
+	{"service unavailable", core.RegistryUnreachable},
+	{"gateway timeout", core.RegistryUnreachable},
+	{errStalled.Error(), core.RegistryUnreachable},
+}

@@ -1,0 +1,218 @@
+package docker
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/docker/docker/api/types/network"
+	"github.com/refit-dev/refit/core"
+)
+
+// composeImage is the label in which compose remembers the image's id. With the
+// old one there, the next "docker compose up" makes the container once more
+// (containrrr/watchtower#339).
+const composeImage = "com.docker.compose.image"
+
+// settings are what a create call says of a container. Its parts may be edited.
+type settings struct {
+	config   object
+	host     object
+	networks map[string]object // none where the container has none of its own
+	// volumes are those that nothing in host names: destination → how a bind
+	// says it, "NAME:DESTINATION:MODE".
+	volumes map[string]string
+	// mounts are what is in place: destination → what is mounted there.
+	mounts map[string]object
+}
+
+// stated returns the settings as a create call would say them, the image's
+// defaults included.
+func (f facts) stated() settings {
+	s := settings{config: f.config().clone(), host: f.host().clone(), networks: f.endpoints()}
+	f.editConfig(s.config)
+	s.volumes = f.editMounts(s.host)
+	volumes := s.config.object("Volumes")
+	for at := range volumes {
+		if _, bound := s.volumes[path.Clean(at)]; bound {
+			delete(volumes, at)
+		}
+	}
+	delete(s.host, "ContainerIDFile")
+	if links := s.host.texts("Links"); len(links) > 0 {
+		s.host["Links"] = list(statedLinks(links))
+	}
+	s.mounts = map[string]object{}
+	for _, mount := range f.Container.objects("Mounts") {
+		s.mounts[path.Clean(mount.text("Destination"))] = mount
+	}
+	return s
+}
+
+// editConfig drops what the engine made up, and what is not the user's.
+func (f facts) editConfig(config object) {
+	for _, key := range []string{"Image", "OnBuild", "ArgsEscaped"} {
+		delete(config, key)
+	}
+	if labels := config.object("Labels"); labels != nil {
+		delete(labels, core.MarkLabel)
+	}
+	ports := config.object("ExposedPorts")
+	for port := range ports {
+		if number, _, _ := strings.Cut(port, "/"); number == "" {
+			delete(ports, port)
+		}
+	}
+	name := config.text("Hostname")
+	switch {
+	case strings.HasPrefix(f.mode(), "container:"), f.host().text("UTSMode") == network.NetworkHost:
+		delete(config, "Hostname")
+		delete(config, "Domainname")
+	case len(name) >= shortID && strings.HasPrefix(f.id(), name), f.mode() == network.NetworkHost && name == f.HostName:
+		delete(config, "Hostname")
+	}
+	if config.text("MacAddress") == "" || !networked(f.mode()) {
+		delete(config, "MacAddress")
+	}
+}
+
+// statedLinks turns "/db:/web/alias", which is how inspect says it, into
+// "db:alias", which is how create wants it.
+func statedLinks(links []string) []string {
+	var stated []string
+	for _, l := range links {
+		target, alias, _ := strings.Cut(l, ":")
+		stated = append(stated, strings.TrimPrefix(target, "/")+":"+path.Base(alias))
+	}
+	slices.Sort(stated)
+	return stated
+}
+
+// editMounts puts the name of its volume wherever host asks for a volume without
+// one, and returns the volumes that host does not speak of at all: the image asks
+// for them, or the user did with a path alone. Made again without a name such a
+// volume would be new and empty (containrrr/watchtower#410).
+func (f facts) editMounts(host object) map[string]string {
+	there := map[string]object{}
+	for _, mount := range f.Container.objects("Mounts") {
+		if mount.text("Type") == "volume" && mount.text("Name") != "" {
+			there[path.Clean(mount.text("Destination"))] = mount
+		}
+	}
+	spoken := map[string]bool{}
+	for _, mount := range host.objects("Mounts") {
+		at := path.Clean(mount.text("Target"))
+		spoken[at] = true
+		if volume, ok := there[at]; ok && mount.text("Type") == "volume" && mount.text("Source") == "" {
+			mount["Source"] = volume.text("Name")
+		}
+	}
+	binds := host.list("Binds")
+	for i := range binds {
+		bind, _ := binds[i].(string)
+		at := destination(bind)
+		spoken[at] = true
+		if volume, ok := there[at]; ok && !strings.Contains(bind, ":") {
+			binds[i] = volumeBind(volume)
+		}
+	}
+	unspoken := map[string]string{}
+	for at, volume := range there {
+		inherited, shared := f.Inherited[at]
+		if !spoken[at] && (!shared || inherited != volume.text("Name")) {
+			unspoken[at] = volumeBind(volume)
+		}
+	}
+	return unspoken
+}
+
+// destination is where a bind is mounted: "SOURCE:DESTINATION:MODE", or a
+// destination alone.
+func destination(bind string) string {
+	parts := strings.SplitN(bind, ":", 3)
+	if len(parts) == 1 {
+		return path.Clean(parts[0])
+	}
+	return path.Clean(parts[1])
+}
+
+func volumeBind(mount object) string {
+	mode := mount.text("Mode")
+	if writable, known := mount["RW"].(bool); known && !writable && !slices.Contains(strings.Split(mode, ","), "ro") {
+		mode = strings.TrimPrefix(mode+",ro", ",")
+	}
+	bind := mount.text("Name") + ":" + mount.text("Destination")
+	if mode != "" {
+		bind += ":" + mode
+	}
+	return bind
+}
+
+// operational are the members of an endpoint that the engine fills in. Whatever
+// else is there, also what is unknown here, is taken for the user's.
+var operational = []string{
+	"NetworkID", "EndpointID", "Gateway", "IPAddress", "IPPrefixLen", "IPv6Gateway",
+	"GlobalIPv6Address", "GlobalIPv6PrefixLen", "DNSNames", "MacAddress",
+}
+
+// endpoints returns what the user said of each network.
+func (f facts) endpoints() map[string]object {
+	all := map[string]object{}
+	if !networked(f.mode()) {
+		return all
+	}
+	own := f.own()
+	for name, value := range f.Container.object("NetworkSettings").object("Networks") {
+		was := object{"": value}.object("")
+		endpoint := was.clone()
+		for _, key := range operational {
+			delete(endpoint, key)
+		}
+		maps.DeleteFunc(endpoint, func(_ string, value any) bool { return blank(value) })
+		f.editAliases(name, endpoint)
+		if address := endpoint.object("IPAMConfig"); address != nil {
+			maps.DeleteFunc(address, func(_ string, value any) bool { return blank(value) })
+		}
+		if blank(endpoint["IPAMConfig"]) {
+			delete(endpoint, "IPAMConfig")
+		}
+		if mac := f.statedMAC(name, own, was); mac != "" {
+			endpoint["MacAddress"] = mac
+		}
+		all[name] = endpoint
+	}
+	return all
+}
+
+// editAliases drops the container's own ids, which engines before API 1.45 add
+// and which would pile up, and all of them on the default bridge, where the engine
+// refuses them (containrrr/watchtower#1906).
+func (f facts) editAliases(network string, endpoint object) {
+	var kept []string
+	for _, alias := range endpoint.texts("Aliases") {
+		own := len(alias) >= shortID && strings.HasPrefix(f.id(), alias)
+		if !own && network != "bridge" && !slices.Contains(kept, alias) {
+			kept = append(kept, alias)
+		}
+	}
+	delete(endpoint, "Aliases")
+	if len(kept) > 0 {
+		endpoint["Aliases"] = list(kept)
+	}
+}
+
+// statedMAC returns the MAC address that the user chose for a network. The engine
+// does not say who chose an endpoint's (moby/moby#48168), but engines from 25 on
+// show in Config the one that was chosen for the network of the mode, as older
+// ones always did. On a macvlan the address is known to the world outside, so it
+// is kept whoever chose it. All others are the engine's own.
+func (f facts) statedMAC(name, own string, endpoint object) string {
+	if name == own && f.config().text("MacAddress") != "" {
+		return f.config().text("MacAddress")
+	}
+	if f.Networks[name].Driver == "macvlan" {
+		return endpoint.text("MacAddress")
+	}
+	return ""
+}
