@@ -230,10 +230,11 @@ func (p *proofs) set(image string, r core.Result) {
 	}
 }
 
-// keyed is a set of locks by name.
+// keyed is a set of locks by name. They are channels, not mutexes: who waits for
+// one waits for an engine, and virtual time in tests goes on meanwhile.
 type keyed struct {
 	mu    sync.Mutex
-	locks map[string]*sync.Mutex
+	locks map[string]chan struct{}
 }
 
 // lock takes the lock of that name; the function that it returns gives it back,
@@ -241,14 +242,14 @@ type keyed struct {
 func (k *keyed) lock(name string) (unlock func()) {
 	k.mu.Lock()
 	if k.locks == nil {
-		k.locks = map[string]*sync.Mutex{}
+		k.locks = map[string]chan struct{}{}
 	}
 	l := k.locks[name]
 	if l == nil {
-		l = &sync.Mutex{}
+		l = make(chan struct{}, 1)
 		k.locks[name] = l
 	}
 	k.mu.Unlock()
-	l.Lock()
-	return sync.OnceFunc(l.Unlock)
+	l <- struct{}{}
+	return sync.OnceFunc(func() { <-l })
 }
