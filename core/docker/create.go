@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/versions"
 	"github.com/refit-dev/refit/core"
 )
@@ -50,9 +50,12 @@ func (c *Client) Create(ctx context.Context, d core.Draft) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("create %s: %w", d.Name, err)
 	}
-	image, err := c.image(ctx, d.Reference)
-	if err != nil {
+	var image object
+	if err := c.inspectImage(ctx, d.Reference, &image); err != nil {
 		return "", fmt.Errorf("create %s: inspect %s: %w", d.Name, d.Reference, err)
+	}
+	if err := c.checkNetworks(ctx, f); err != nil {
+		return "", fmt.Errorf("create %s: %w", d.Name, err)
 	}
 	query := url.Values{"name": {d.Name}}
 	if p := v.differs(image.text("Os"), image.text("Architecture"), image.text("Variant")); p != (core.Platform{}) &&
@@ -120,15 +123,22 @@ func withoutMAC(endpoint object) object {
 	return copied
 }
 
+// checkNetworks finds a network that is gone. The engine would connect a container
+// that does not run to a network that does not exist, and find out when it starts.
+func (c *Client) checkNetworks(ctx context.Context, f facts) error {
+	for _, name := range slices.Sorted(maps.Keys(f.endpoints())) {
+		if _, err := c.api.NetworkInspect(ctx, name, network.InspectOptions{}); err != nil {
+			return fmt.Errorf("inspect its network %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
 // complete does what a create call cannot: it connects the networks that are
 // missing, and leaves the one that the mode names where the predecessor had left it.
 func (c *Client) complete(ctx context.Context, id string, f facts) error {
-	_, raw, err := c.api.ContainerInspectWithRaw(ctx, id, false)
-	if err != nil {
-		return fmt.Errorf("inspect it: %w", err)
-	}
-	made, err := decode(raw)
-	if err != nil {
+	var made object
+	if err := c.inspectContainer(ctx, id, &made); err != nil {
 		return fmt.Errorf("inspect it: %w", err)
 	}
 	wanted, in := f.endpoints(), made.object("NetworkSettings").object("Networks")
@@ -179,7 +189,7 @@ func (c *Client) discardLost(ctx context.Context, d core.Draft, lost error) erro
 func (c *Client) discard(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTime)
 	defer cancel()
-	err := c.api.ContainerRemove(ctx, id, container.RemoveOptions{RemoveVolumes: true, Force: true})
+	err := c.removeContainer(ctx, id, true, true)
 	if err != nil && !isNotFound(err) {
 		return fmt.Errorf("remove what was made of it: %w", err)
 	}

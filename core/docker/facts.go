@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/docker/docker/api/types/network"
-	"github.com/docker/docker/client"
 	"github.com/refit-dev/refit/core"
 )
 
@@ -114,15 +113,11 @@ func (c *Client) facts(ctx context.Context, id string) (facts, error) {
 	if err := c.ready(ctx); err != nil {
 		return facts{}, err
 	}
-	_, raw, err := c.api.ContainerInspectWithRaw(ctx, id, false)
-	if err != nil {
-		return facts{}, fmt.Errorf("inspect it: %w", err)
-	}
 	f := facts{Inherited: map[string]string{}, Networks: map[string]link{}}
-	if f.Container, err = decode(raw); err != nil {
+	if err := c.inspectContainer(ctx, id, &f.Container); err != nil {
 		return facts{}, fmt.Errorf("inspect it: %w", err)
 	}
-	if f.Image, err = c.image(ctx, f.Container.text("Image")); err != nil {
+	if err := c.inspectImage(ctx, f.Container.text("Image"), &f.Image); err != nil {
 		return facts{}, fmt.Errorf("inspect its image, whose defaults must be known: %w", err)
 	}
 	if err := c.askInherited(ctx, f); err != nil {
@@ -141,26 +136,13 @@ func (c *Client) facts(ctx context.Context, id string) (facts, error) {
 	return f, nil
 }
 
-// image returns the engine's raw answer about an image.
-func (c *Client) image(ctx context.Context, nameOrID string) (object, error) {
-	var raw bytes.Buffer
-	if _, err := c.api.ImageInspect(ctx, nameOrID, client.ImageInspectWithRawResponse(&raw)); err != nil {
-		return nil, err
-	}
-	return decode(raw.Bytes())
-}
-
 // askInherited learns which mounts are another container's: inspect shows them
 // like the container's own.
 func (c *Client) askInherited(ctx context.Context, f facts) error {
 	for _, from := range f.host().texts("VolumesFrom") {
 		name, _, _ := strings.Cut(from, ":")
-		_, raw, err := c.api.ContainerInspectWithRaw(ctx, name, false)
-		if err != nil {
-			return fmt.Errorf("inspect %s, whose volumes it uses: %w", name, err)
-		}
-		other, err := decode(raw)
-		if err != nil {
+		var other object
+		if err := c.inspectContainer(ctx, name, &other); err != nil {
 			return fmt.Errorf("inspect %s, whose volumes it uses: %w", name, err)
 		}
 		for _, mount := range other.objects("Mounts") {

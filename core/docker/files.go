@@ -69,8 +69,6 @@ func (c *Client) injected(ctx context.Context, f facts) ([]file, error) {
 func (c *Client) copyOut(ctx context.Context, id, name string) ([]byte, error) {
 	stat, err := c.api.ContainerStatPath(ctx, id, name)
 	switch {
-	case isNotFound(err):
-		return nil, nil // it was there a moment ago
 	case err != nil:
 		return nil, err
 	case !stat.Mode.IsRegular() || stat.Size > mostInjected:

@@ -30,8 +30,9 @@ func (c *Client) Containers(ctx context.Context) ([]core.Container, error) {
 	for _, one := range all {
 		ids = append(ids, one.ID)
 	}
-	inspected, err := inspect(ctx, ids, func(ctx context.Context, id string) (container.InspectResponse, error) {
-		return c.api.ContainerInspect(ctx, id)
+	inspected, err := inspect(ctx, ids, func(ctx context.Context, id string) (found container.InspectResponse, err error) {
+		err = c.inspectContainer(ctx, id, &found)
+		return found, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("inspect the containers: %w", err)
@@ -60,8 +61,8 @@ func (c *Client) imagesOf(ctx context.Context, all []container.InspectResponse) 
 			ids = append(ids, one.Image)
 		}
 	}
-	inspected, err := inspect(ctx, ids, func(ctx context.Context, id string) (image.InspectResponse, error) {
-		found, err := c.api.ImageInspect(ctx, id)
+	inspected, err := inspect(ctx, ids, func(ctx context.Context, id string) (found image.InspectResponse, err error) {
+		err = c.inspectImage(ctx, id, &found)
 		return found, err
 	})
 	if err != nil {

@@ -23,8 +23,8 @@ func (c *Client) Logs(ctx context.Context, id string, lines int) ([]string, erro
 	if err := c.ready(ctx); err != nil {
 		return nil, err
 	}
-	found, err := c.api.ContainerInspect(ctx, id)
-	if err != nil {
+	var found container.InspectResponse
+	if err := c.inspectContainer(ctx, id, &found); err != nil {
 		return nil, fmt.Errorf("read the log of %s: %w", core.Short(id), err)
 	}
 	stream, err := c.api.ContainerLogs(ctx, id, container.LogsOptions{

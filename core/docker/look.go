@@ -29,12 +29,15 @@ func (c *Client) Look(ctx context.Context, nameOrID string) (core.Status, error)
 	if err := c.ready(ctx); err != nil {
 		return core.Status{}, err
 	}
-	found, err := c.api.ContainerInspect(ctx, nameOrID)
+	var found container.InspectResponse
+	err := c.inspectContainer(ctx, nameOrID, &found)
 	switch {
 	case isNotFound(err):
 		return core.Status{}, nil
 	case err != nil:
 		return core.Status{}, fmt.Errorf("inspect %s: %w", nameOrID, err)
+	case found.ContainerJSONBase == nil:
+		return core.Status{}, fmt.Errorf("inspect %s: what answers is no container engine", nameOrID)
 	case found.ID != nameOrID && found.Name != "/"+nameOrID:
 		return core.Status{}, nil // the engine takes the beginning of an id as well
 	}
@@ -43,8 +46,9 @@ func (c *Client) Look(ctx context.Context, nameOrID string) (core.Status, error)
 
 func statusOf(c container.InspectResponse) core.Status {
 	s := core.Status{
-		ID: c.ID, Name: strings.TrimPrefix(c.Name, "/"), ImageID: c.Image, RestartCount: c.RestartCount,
+		ID: c.ID, Name: nameOf(c), ImageID: c.Image, RestartCount: c.RestartCount,
 	}
+	s.StopSignal, s.StopTimeout = stopping(c)
 	if c.State != nil {
 		s.State = core.State(c.State.Status)
 		s.ExitCode, s.OOMKilled, s.EngineError = c.State.ExitCode, c.State.OOMKilled, c.State.Error

@@ -75,7 +75,9 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	if out == nil {
 		return nil
 	}
-	if err := json.NewDecoder(reader).Decode(out); err != nil {
+	decoder := json.NewDecoder(reader)
+	decoder.UseNumber()
+	if err := decoder.Decode(out); err != nil {
 		return fmt.Errorf("read the engine's answer: %w", err)
 	}
 	return nil
@@ -85,16 +87,51 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 func (c *Client) versioned(path string) string { return "/v" + c.api.ClientVersion() + path }
 
 // isNotFound tells whether the engine says that there is no such thing.
-func isNotFound(err error) bool {
-	var theirs interface{ NotFound() }
-	var ours *answer
-	return errors.As(err, &theirs) || errors.As(err, &ours) && ours.status == http.StatusNotFound
-}
+func isNotFound(err error) bool { return answered(err, http.StatusNotFound) }
 
 // isConflict tells whether something else is in the way: a name that is taken,
 // an image that is used, a container that runs.
-func isConflict(err error) bool {
-	var theirs interface{ Conflict() }
-	var ours *answer
-	return errors.As(err, &theirs) || errors.As(err, &ours) && ours.status == http.StatusConflict
+func isConflict(err error) bool { return answered(err, http.StatusConflict) }
+
+func answered(err error, status int) bool {
+	var a *answer
+	return errors.As(err, &a) && a.status == status
+}
+
+// The calls of which it matters what the engine answers to them: the client's own
+// methods hide the status.
+
+// inspectContainer reads the engine's answer into out, a struct of the client's or
+// an object.
+func (c *Client) inspectContainer(ctx context.Context, nameOrID string, out any) error {
+	return c.call(ctx, http.MethodGet, c.versioned("/containers/"+nameOrID+"/json"), nil, nil, out)
+}
+
+func (c *Client) removeContainer(ctx context.Context, id string, volumes, force bool) error {
+	query := url.Values{}
+	if volumes {
+		query.Set("v", "1")
+	}
+	if force {
+		query.Set("force", "1")
+	}
+	return c.call(ctx, http.MethodDelete, c.versioned("/containers/"+id), query, nil, nil)
+}
+
+func (c *Client) renameContainer(ctx context.Context, id, name string) error {
+	return c.call(ctx, http.MethodPost, c.versioned("/containers/"+id+"/rename"), url.Values{"name": {name}}, nil, nil)
+}
+
+func (c *Client) inspectImage(ctx context.Context, nameOrID string, out any) error {
+	return c.call(ctx, http.MethodGet, c.versioned("/images/"+nameOrID+"/json"), nil, nil, out)
+}
+
+// removeImage removes a name of an image, with the last one the image, and, if
+// parents is true, the unnamed images that it was made from.
+func (c *Client) removeImage(ctx context.Context, nameOrID string, parents bool) error {
+	query := url.Values{}
+	if !parents {
+		query.Set("noprune", "1")
+	}
+	return c.call(ctx, http.MethodDelete, c.versioned("/images/"+nameOrID), query, nil, nil)
 }

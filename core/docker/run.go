@@ -66,8 +66,8 @@ func (c *Client) askToStop(ctx context.Context, id, signal string, grace time.Du
 	if signal == "" || !versions.LessThan(c.api.ClientVersion(), signalInStop) {
 		return c.api.ContainerStop(ctx, id, options)
 	}
-	found, err := c.api.ContainerInspect(ctx, id)
-	if err != nil {
+	var found container.InspectResponse
+	if err := c.inspectContainer(ctx, id, &found); err != nil {
 		return err
 	}
 	options.Signal = ""
@@ -75,7 +75,7 @@ func (c *Client) askToStop(ctx context.Context, id, signal string, grace time.Du
 		signal = known
 	}
 	if own, ownGrace := stopping(found); own != signal {
-		if grace <= 0 {
+		if grace == 0 {
 			grace = ownGrace
 		}
 		c.signalAndWait(ctx, id, signal, grace)
@@ -103,8 +103,12 @@ func stopping(c container.InspectResponse) (string, time.Duration) {
 // signalAndWait sends a signal and waits until the container has ended, or its
 // grace is over. It has no error: what comes of it, the stop that follows tells.
 func (c *Client) signalAndWait(ctx context.Context, id, signal string, grace time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, grace)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if grace >= 0 { // else its own grace is for as long as it takes
+		late := time.AfterFunc(grace, cancel)
+		defer late.Stop()
+	}
 	// Asked before the signal is sent, so that its end is not missed if a
 	// restart policy starts it again at once.
 	ended, failed := c.api.ContainerWait(ctx, id, container.WaitConditionNextExit)
@@ -125,7 +129,7 @@ func (c *Client) Remove(ctx context.Context, id string, volumes bool) error {
 		return err
 	}
 	for {
-		asked := c.api.ContainerRemove(ctx, id, container.RemoveOptions{RemoveVolumes: volumes})
+		asked := c.removeContainer(ctx, id, volumes, false)
 		if asked == nil || isNotFound(asked) {
 			return nil
 		}
@@ -152,7 +156,7 @@ func (c *Client) Rename(ctx context.Context, id, name string) error {
 	if err := c.ready(ctx); err != nil {
 		return err
 	}
-	asked := c.api.ContainerRename(ctx, id, name)
+	asked := c.renameContainer(ctx, id, name)
 	if asked == nil {
 		return nil
 	}

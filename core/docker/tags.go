@@ -28,7 +28,8 @@ func (c *Client) resolve(ctx context.Context, text string) (image.InspectRespons
 	if err != nil {
 		return image.InspectResponse{}, err
 	}
-	found, err := c.api.ImageInspect(ctx, text)
+	var found image.InspectResponse
+	err = c.inspectImage(ctx, text, &found)
 	switch {
 	case isNotFound(err):
 		return image.InspectResponse{}, nil
@@ -78,8 +79,7 @@ func (c *Client) Untag(ctx context.Context, text string) error {
 			return fmt.Errorf("untag %s: %w", text, err)
 		}
 	}
-	_, err = c.api.ImageRemove(ctx, text, image.RemoveOptions{})
-	if err != nil && !isNotFound(err) {
+	if err := c.removeImage(ctx, text, false); err != nil && !isNotFound(err) {
 		return fmt.Errorf("untag %s: %w", text, err)
 	}
 	return nil
@@ -157,7 +157,8 @@ func (c *Client) RemoveImage(ctx context.Context, id string) (bool, error) {
 	if err := c.ready(ctx); err != nil {
 		return false, err
 	}
-	found, err := c.api.ImageInspect(ctx, id)
+	var found image.InspectResponse
+	err := c.inspectImage(ctx, id, &found)
 	if isNotFound(err) {
 		return false, nil
 	}
@@ -185,7 +186,7 @@ func (c *Client) removeByNames(ctx context.Context, found image.InspectResponse)
 		handles = []string{found.ID}
 	}
 	for _, handle := range handles {
-		_, err := c.api.ImageRemove(ctx, handle, image.RemoveOptions{PruneChildren: true})
+		err := c.removeImage(ctx, handle, true)
 		if isConflict(err) {
 			return false, nil
 		}
@@ -193,7 +194,7 @@ func (c *Client) removeByNames(ctx context.Context, found image.InspectResponse)
 			return false, fmt.Errorf("remove the image %s: %w", core.Short(found.ID), err)
 		}
 	}
-	_, err := c.api.ImageInspect(ctx, found.ID)
+	err := c.inspectImage(ctx, found.ID, nil)
 	if err != nil && !isNotFound(err) {
 		return false, fmt.Errorf("remove the image %s: %w", core.Short(found.ID), err)
 	}

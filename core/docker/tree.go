@@ -1,24 +1,9 @@
 package docker
 
-import (
-	"bytes"
-	"encoding/json"
-)
-
 // object is a JSON object as the engine sent it. Working on objects, and not on
 // the client's structs, is what lets a setting survive that this build has never
 // heard of. Numbers stay as they were written (json.Number).
 type object map[string]any
-
-func decode(b []byte) (object, error) {
-	decoder := json.NewDecoder(bytes.NewReader(b))
-	decoder.UseNumber()
-	var o object
-	if err := decoder.Decode(&o); err != nil {
-		return nil, err
-	}
-	return o, nil
-}
 
 // object returns the member of that name, nil where it is something else or
 // missing. It is the member itself: what is written to it is written to o.

@@ -106,8 +106,9 @@ func (e *Engine) Prefix() string { return e.prefix }
 
 // Image makes an image that holds the fixture program and nothing else, with the
 // configuration that the Dockerfile instructions in changes say (ENV, CMD,
-// ENTRYPOINT, LABEL, VOLUME, HEALTHCHECK, …), tags it and returns its id. Each
-// call makes a new image, also with the same changes.
+// ENTRYPOINT, LABEL, EXPOSE, VOLUME, USER, WORKDIR, HEALTHCHECK; older engines take
+// no others), tags it and returns its id. Each call makes a new image, also with
+// the same changes.
 func (e *Engine) Image(reference string, changes ...string) string {
 	e.t.Helper()
 	archive, err := layer()
