@@ -167,6 +167,18 @@ func TestWhatARegistryGarblesBecomesAReason(t *testing.T) {
 	}
 }
 
+func TestATroubledRegistryIsNotAskedAgainAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{408, 429, 500, 502, 503, 504} {
+		reg := registrytest.New(t, registrytest.Options{})
+		reg.Misbehave(registrytest.On(head, manifests, registrytest.Status(status)))
+		one(t, checker(t, ""), query(reg.Host+"/web:1"))
+		if n := reg.Count("", manifests); n != 1 {
+			t.Errorf("%d requests after a %d, want 1", n, status)
+		}
+	}
+}
+
 func TestWhereAHeadIsNoUseTheManifestIsFetched(t *testing.T) {
 	t.Parallel()
 	const oci = "application/vnd.oci.image.manifest.v1+json"

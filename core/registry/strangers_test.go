@@ -24,6 +24,8 @@ type canned struct {
 func (c canned) RoundTrip(q *http.Request) (*http.Response, error) {
 	resp := &http.Response{StatusCode: 200, Header: http.Header{}, Request: q, Body: io.NopCloser(strings.NewReader(""))}
 	switch {
+	case q.Context().Err() != nil:
+		return nil, q.Context().Err()
 	case q.URL.Path == "/v2/" && c.challenge != "":
 		resp.StatusCode = 401
 		resp.Header.Set("WWW-Authenticate", c.challenge)
