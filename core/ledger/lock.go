@@ -1,0 +1,92 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Lock makes this process the only one that changes containers with this
+// ledger, until unlock. It does not wait: where another one is at it the error
+// says which. The kernel lets go of the lock of a process that has died, and of
+// one whose owner has dropped unlock without calling it.
+func (l *Ledger) Lock(ctx context.Context) (unlock func() error, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(l.path(lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock ledger: %w", err)
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		holder := holder(f)
+		return nil, errors.Join(fmt.Errorf("another refit%s is changing containers with this ledger", holder), f.Close())
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", f.Name(), err), f.Close())
+	}
+	if err := sign(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock ledger: %w", err), f.Close())
+	}
+	return f.Close, nil
+}
+
+// sign writes our pid, for the error of whoever comes next. In a container it
+// is the number inside of it.
+func sign(f *os.File) error {
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	_, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
+	return err
+}
+
+// holder names the process that signed, and nobody where it has not yet.
+func holder(f *os.File) string {
+	var text [20]byte
+	n, _ := f.ReadAt(text[:], 0)
+	pid, err := strconv.Atoi(string(text[:n]))
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf(" (pid %d)", pid)
+}
+
+// Beat says that the loop is well and will say so again before until. It is
+// not synced: after a power cut nobody is alive, whatever is written.
+func (l *Ledger) Beat(until time.Time) error {
+	// Renamed into place, so that a reader never finds half of it.
+	path := l.path(aliveName)
+	if err := os.WriteFile(path+".new", []byte(until.UTC().Format(time.RFC3339Nano)), 0o600); err != nil {
+		return fmt.Errorf("write sign of life: %w", err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return fmt.Errorf("write sign of life: %w", err)
+	}
+	return nil
+}
+
+// AliveUntil returns the time until which the loop is to be taken for alive:
+// what the last Beat said, and the zero time if there was none.
+func (l *Ledger) AliveUntil() (time.Time, error) {
+	text, err := os.ReadFile(l.path(aliveName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read sign of life: %w", err)
+	}
+	until, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(string(bytes.ToValidUTF8(text, nil))))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read sign of life: %s does not hold a time", l.path(aliveName))
+	}
+	return until, nil
+}
