@@ -73,13 +73,13 @@ func why(r core.Reason) string {
 
 // runCheck shows the plan, and touches nothing: not even the data folder.
 func runCheck(ctx context.Context, p *program) (int, error) {
-	h, err := p.connect(ctx)
+	s, err := p.connect(ctx)
 	if err != nil {
 		return 0, err
 	}
-	defer h.close()
+	defer s.close()
 	p.warn()
-	plan, err := h.plan(ctx, p.names)
+	plan, err := s.updater.Plan(ctx, nil, p.names)
 	if err != nil {
 		return 0, err
 	}

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"cmp"
-	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -13,16 +10,17 @@ import (
 )
 
 // config is all that one command line says, after environment and files have
-// filled in what it does not say. Nothing else reads the environment.
+// filled in what it does not say. Of the
+// environment only what docker's own library reads is missing here.
 type config struct {
 	command string   // "" is the sidecar
 	names   []string // containers
 
 	host                     string
 	tlsVerify                bool
-	caCert, tlsCert, tlsKey  string // paths, "" for none
+	caCert, tlsCert, tlsKey  string // paths; "" for where docker would look
 	apiVersion               string // "" means negotiated
-	dockerConfig             string // directory of Docker's config.json
+	dockerConfig             string // folder of Docker's config.json; "" for where docker would look
 	insecureRegistries       []string
 	registryTimeout          time.Duration
 	registryParallel         int
@@ -33,15 +31,13 @@ type config struct {
 	catchUp                  bool
 	runOnce, updateOnStart   bool
 	parallel                 int
-	data                     string
+	data                     string // "" where nothing says where
 	level                    slog.Level
 	debug, jsonLog, exitCode bool
 	format                   string
 
-	// warnings are told when the sidecar starts.
+	// warnings are told to the log before anything is done.
 	warnings []string
-	// all is implied by Watchtower's variables, see moveIn.
-	impliedAll bool
 }
 
 // newConfig holds the defaults. Those of the options table are texts for
@@ -60,50 +56,18 @@ func newConfig() config {
 	}
 }
 
-// complete fills in what depends on more than one variable.
-func (c *config) complete(getenv func(string) string) error {
-	home := getenv("HOME")
-	c.dockerConfig = cmp.Or(getenv("DOCKER_CONFIG"), filepath.Join(home, ".docker"))
+// complete fills in what has no flag, or depends on more than one variable.
+func (c *config) complete(getenv func(string) string) {
+	c.dockerConfig = getenv("DOCKER_CONFIG")
 	c.apiVersion = getenv("DOCKER_API_VERSION")
-	if c.data == "" {
-		state := cmp.Or(getenv("XDG_STATE_HOME"), filepath.Join(home, ".local", "state"))
+	switch state, home := getenv("XDG_STATE_HOME"), getenv("HOME"); {
+	case c.data != "":
+	case state != "":
 		c.data = filepath.Join(state, "refit")
+	case home != "":
+		c.data = filepath.Join(home, ".local", "state", "refit")
 	}
 	if c.debug {
 		c.level = slog.LevelDebug
 	}
-	return c.completeTLS(getenv)
-}
-
-// completeTLS finds the three files where Docker's own command line would, and
-// sees that they are there: the client's own error would name neither flag nor
-// variable.
-func (c *config) completeTLS(getenv func(string) string) error {
-	if !c.tlsVerify {
-		return nil
-	}
-	folder := cmp.Or(getenv("DOCKER_CERT_PATH"), c.dockerConfig)
-	for _, f := range []struct {
-		path       *string
-		flag, file string
-	}{
-		{&c.caCert, "tlscacert", "ca.pem"},
-		{&c.tlsCert, "tlscert", "cert.pem"},
-		{&c.tlsKey, "tlskey", "key.pem"},
-	} {
-		if *f.path == "" {
-			*f.path = filepath.Join(folder, f.file)
-		}
-		file, err := os.Open(*f.path)
-		if err != nil {
-			return refusal{
-				problem: fmt.Sprintf("read --%s: %v", f.flag, err),
-				hint:    "give --tlscacert, --tlscert and --tlskey, or a folder with ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH",
-			}
-		}
-		if err := file.Close(); err != nil {
-			return fmt.Errorf("close %s: %w", *f.path, err)
-		}
-	}
-	return nil
 }

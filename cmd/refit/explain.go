@@ -4,29 +4,73 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
+	"maps"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/refit-dev/refit/core"
+	"github.com/refit-dev/refit/core/schedule"
 )
 
 // runExplain shows everything that decides about one container.
 func runExplain(ctx context.Context, p *program) (int, error) {
-	h, err := p.connect(ctx)
+	s, err := p.connect(ctx)
 	if err != nil {
 		return 0, err
 	}
-	defer h.close()
+	defer s.close()
 	p.warn()
-	plan, err := h.plan(ctx, p.names)
+	plan, err := s.updater.Plan(ctx, nil, p.names)
 	if err != nil {
 		return 0, err
 	}
-	for _, s := range plan.Steps {
-		if s.Reason.Code != core.NotNamed {
-			return exitDone, writeExplanation(p.stdout, s, p.times(s.Policy))
+	for _, step := range plan.Steps {
+		if step.Reason.Code != core.NotNamed {
+			return exitDone, writeExplanation(p.stdout, step, s.times(ctx, step))
 		}
 	}
 	return 0, fmt.Errorf("explain %s: it vanished while it was looked at", p.names[0])
+}
+
+// times are the next three of a container, in words, and what may be odd about
+// its schedule.
+func (s *session) times(ctx context.Context, step core.Step) []string {
+	sched, err := s.scheduleOf(step.Policy)
+	if err != nil {
+		return []string{err.Error()} // core held the container for it
+	}
+	now := time.Now()
+	last, err := s.ledger.LastRuns(ctx)
+	if err != nil { // the words are then counted from now
+		s.log.Debug("reading the last runs", slog.Any("error", err))
+	}
+	words := nextTimes(sched, last[step.Container.Name], now, s.catchUp)
+	if hint := schedule.Hint(sched); hint != "" {
+		words = append(words, "mind: "+hint)
+	}
+	return words
+}
+
+// nextTimes says the next three times; last is zero where it is not known.
+func nextTimes(s schedule.Schedule, last, now time.Time, catchUp bool) []string {
+	if last.IsZero() {
+		return schedule.Words(s, now, 3)
+	}
+	var words []string
+	for at := schedule.Due(s, last, now, catchUp); len(words) < 3; at = s.Next(at) {
+		words = append(words, schedule.When(at, now))
+	}
+	return words
+}
+
+// scheduleOf is the schedule that holds for a container.
+func (c config) scheduleOf(p core.Policy) (schedule.Schedule, error) {
+	if p.Schedule == "" {
+		return schedule.Every(c.interval), nil
+	}
+	return schedule.Parse(p.Schedule, time.Local)
 }
 
 // writeExplanation prints the policy of a container, where each part of it comes
@@ -72,9 +116,9 @@ func origin(p core.Policy, l core.Label) string {
 		return from
 	}
 	if prefix, family := strings.CutSuffix(name, "*"); family {
-		for set, from := range p.From {
+		for _, set := range slices.Sorted(maps.Keys(p.From)) {
 			if strings.HasPrefix(set, prefix) {
-				return from
+				return p.From[set]
 			}
 		}
 	}

@@ -33,175 +33,172 @@ func configure(args []string, env map[string]string) (config, error) {
 	return c, newApp(l.command, flags, act, io.Discard, io.Discard).RunContext(context.Background(), l.words())
 }
 
+var configurations = map[string]struct {
+	args []string
+	env  map[string]string
+	got  func(config) any
+	want any
+}{
+	"the command line of a fleet's crontab works as written": {
+		args: []string{"--schedule", "0 0 4 * * *", "--cleanup"},
+		got: func(c config) any {
+			return []any{c.settings.Defaults.Schedule, c.settings.Defaults.Cleanup, c.settings.Defaults.From, c.command}
+		},
+		want: []any{"0 0 4 * * *", true, map[string]string{"schedule": "flag", "cleanup": "flag"}, ""},
+	},
+	"an interval may be plain seconds": {
+		args: []string{"--interval", "30"},
+		got:  func(c config) any { return c.interval },
+		want: 30 * time.Second,
+	},
+	"a value may be joined to its flag": {
+		args: []string{"-interval=6h"},
+		got:  func(c config) any { return c.interval },
+		want: 6 * time.Hour,
+	},
+	"a flag of the root may stand before a command": {
+		args: []string{"--host", "tcp://h:1", "check", "web"},
+		got:  func(c config) any { return []any{c.command, c.host, c.names} },
+		want: []any{"check", "tcp://h:1", []string{"web"}},
+	},
+	"a flag of the root may stand after a command and after its arguments": {
+		args: []string{"check", "web", "-H", "tcp://h:1", "--exit-code"},
+		got:  func(c config) any { return []any{c.command, c.host, c.exitCode, c.names} },
+		want: []any{"check", "tcp://h:1", true, []string{"web"}},
+	},
+	"what follows two dashes is a container, even if called like a command": {
+		args: []string{"--cleanup", "--", "check"},
+		got:  func(c config) any { return []any{c.command, c.names} },
+		want: []any{"", []string{"check"}},
+	},
+	"a command's word after a container is a container": {
+		args: []string{"web", "check"},
+		got:  func(c config) any { return []any{c.command, c.names} },
+		want: []any{"", []string{"web", "check"}},
+	},
+	"of a flag that is given twice the last holds": {
+		args: []string{"--interval", "1h", "--interval", "2h"},
+		got:  func(c config) any { return c.interval },
+		want: 2 * time.Hour,
+	},
+	"a value with commas is one value": {
+		args: []string{"--schedule", "0,30 4 * * *"},
+		got:  func(c config) any { return c.settings.Defaults.Schedule },
+		want: "0,30 4 * * *",
+	},
+	"a flag for many values may be given more than once": {
+		args: []string{"--insecure-registry", "a:5000", "--insecure-registry", "b"},
+		got:  func(c config) any { return c.insecureRegistries },
+		want: []string{"a:5000", "b"},
+	},
+	"a variable for many values is split": {
+		env:  map[string]string{"REFIT_INSECURE_REGISTRY": "a:5000, b\nc"},
+		got:  func(c config) any { return c.insecureRegistries },
+		want: []string{"a:5000", "b", "c"},
+	},
+	"a variable of ours sets a flag": {
+		env:  map[string]string{"REFIT_RUN_ONCE": "1", "REFIT_STOP_TIMEOUT": "45"},
+		got:  func(c config) any { return []any{c.runOnce, c.settings.Defaults.StopTimeout} },
+		want: []any{true, 45 * time.Second},
+	},
+	"a flag beats a variable": {
+		args: []string{"--interval", "1h"},
+		env:  map[string]string{"REFIT_INTERVAL": "2h", "WATCHTOWER_POLL_INTERVAL": "3"},
+		got:  func(c config) any { return c.interval },
+		want: time.Hour,
+	},
+	"a variable of ours beats Watchtower's": {
+		env:  map[string]string{"REFIT_INTERVAL": "2h", "WATCHTOWER_POLL_INTERVAL": "3"},
+		got:  func(c config) any { return c.interval },
+		want: 2 * time.Hour,
+	},
+	"a value may come from a file, trimmed": {
+		env:  map[string]string{"REFIT_INTERVAL_FILE": filepath.Join("testdata", "interval")},
+		got:  func(c config) any { return c.interval },
+		want: 90 * time.Second,
+	},
+	"an empty variable counts as not set": {
+		env:  map[string]string{"REFIT_INTERVAL": "", "REFIT_SCHEDULE": ""},
+		got:  func(c config) any { return c.interval },
+		want: 24 * time.Hour,
+	},
+	"catching up is on until it is switched off": {
+		args: []string{"--catch-up=false"},
+		got:  func(c config) any { return []any{newConfig().catchUp, c.catchUp} },
+		want: []any{true, false},
+	},
+	"no-pull is the opposite of the label": {
+		args: []string{"--no-pull"},
+		got:  func(c config) any { return []any{c.settings.Defaults.Pull, c.settings.Defaults.From} },
+		want: []any{false, map[string]string{"pull": "flag"}},
+	},
+	"a scope is Refit's own and no default of the label": {
+		args: []string{"--scope", "blue"},
+		got:  func(c config) any { return []any{c.settings.Scope, c.settings.Defaults.Scope} },
+		want: []any{"blue", ""},
+	},
+	"debug is a level": {
+		args: []string{"--debug"},
+		got:  func(c config) any { return c.level },
+		want: slog.LevelDebug,
+	},
+	"the state is in the data folder that was named": {
+		args: []string{"--data", "/d"},
+		env:  map[string]string{"XDG_STATE_HOME": "/x", "HOME": "/h"},
+		got:  func(c config) any { return c.data },
+		want: "/d",
+	},
+	"else in the state folder of the desktop": {
+		env:  map[string]string{"XDG_STATE_HOME": "/x", "HOME": "/h"},
+		got:  func(c config) any { return c.data },
+		want: "/x/refit",
+	},
+	"else in the home folder": {
+		env:  map[string]string{"HOME": "/h"},
+		got:  func(c config) any { return c.data },
+		want: "/h/.local/state/refit",
+	},
+	"docker's variables are honoured": {
+		env:  map[string]string{"DOCKER_HOST": "tcp://h:2375", "DOCKER_API_VERSION": "1.41", "DOCKER_CONFIG": "/c"},
+		got:  func(c config) any { return []any{c.host, c.apiVersion, c.dockerConfig} },
+		want: []any{"tcp://h:2375", "1.41", "/c"},
+	},
+	"a switch of Watchtower implies all containers": {
+		env:  map[string]string{"WATCHTOWER_CLEANUP": "true"},
+		got:  func(c config) any { return []any{c.settings.All, c.settings.Defaults.Cleanup, len(c.warnings)} },
+		want: []any{true, true, 1},
+	},
+	"but not where Watchtower was told to look at labels": {
+		env:  map[string]string{"WATCHTOWER_CLEANUP": "true", "WATCHTOWER_LABEL_ENABLE": "true"},
+		got:  func(c config) any { return []any{c.settings.All, len(c.warnings)} },
+		want: []any{false, 0},
+	},
+	"nor where the flag declines": {
+		args: []string{"--all=false"},
+		env:  map[string]string{"WATCHTOWER_CLEANUP": "true"},
+		got:  func(c config) any { return c.settings.All },
+		want: false,
+	},
+	"a variable of Watchtower without counterpart is told": {
+		env:  map[string]string{"WATCHTOWER_LABEL_ENABLE": "1", "WATCHTOWER_ROLLING_RESTART": "true"},
+		got:  func(c config) any { return c.warnings },
+		want: []string{"WATCHTOWER_ROLLING_RESTART has no counterpart in this build of Refit and is not obeyed"},
+	},
+	"monitor-only is the mode that tells": {
+		env:  map[string]string{"WATCHTOWER_MONITOR_ONLY": "true"},
+		got:  func(c config) any { return c.settings.Defaults.Mode },
+		want: core.ModeNotify,
+	},
+	"levels and formats of Watchtower become the nearest of ours": {
+		env:  map[string]string{"WATCHTOWER_LOG_LEVEL": "panic", "WATCHTOWER_LOG_FORMAT": "JSON"},
+		got:  func(c config) any { return []any{c.level, c.jsonLog} },
+		want: []any{slog.LevelError, true},
+	},
+}
+
 func TestFlagsAndVariablesReachTheConfiguration(t *testing.T) {
 	t.Parallel()
-	secret := filepath.Join(t.TempDir(), "interval")
-	if err := os.WriteFile(secret, []byte("  90\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	tests := map[string]struct {
-		args []string
-		env  map[string]string
-		got  func(config) any
-		want any
-	}{
-		"the command line of a fleet's crontab works as written": {
-			args: []string{"--schedule", "0 0 4 * * *", "--cleanup"},
-			got: func(c config) any {
-				return []any{c.settings.Defaults.Schedule, c.settings.Defaults.Cleanup, c.settings.Defaults.From, c.command}
-			},
-			want: []any{"0 0 4 * * *", true, map[string]string{"schedule": "flag", "cleanup": "flag"}, ""},
-		},
-		"an interval may be plain seconds": {
-			args: []string{"--interval", "30"},
-			got:  func(c config) any { return c.interval },
-			want: 30 * time.Second,
-		},
-		"a value may be joined to its flag": {
-			args: []string{"-interval=6h"},
-			got:  func(c config) any { return c.interval },
-			want: 6 * time.Hour,
-		},
-		"a flag of the root may stand before a command": {
-			args: []string{"--host", "tcp://h:1", "check", "web"},
-			got:  func(c config) any { return []any{c.command, c.host, c.names} },
-			want: []any{"check", "tcp://h:1", []string{"web"}},
-		},
-		"a flag of the root may stand after a command and after its arguments": {
-			args: []string{"check", "web", "-H", "tcp://h:1", "--exit-code"},
-			got:  func(c config) any { return []any{c.command, c.host, c.exitCode, c.names} },
-			want: []any{"check", "tcp://h:1", true, []string{"web"}},
-		},
-		"what follows two dashes is a container, even if called like a command": {
-			args: []string{"--cleanup", "--", "check"},
-			got:  func(c config) any { return []any{c.command, c.names} },
-			want: []any{"", []string{"check"}},
-		},
-		"a command's word after a container is a container": {
-			args: []string{"web", "check"},
-			got:  func(c config) any { return []any{c.command, c.names} },
-			want: []any{"", []string{"web", "check"}},
-		},
-		"of a flag that is given twice the last holds": {
-			args: []string{"--interval", "1h", "--interval", "2h"},
-			got:  func(c config) any { return c.interval },
-			want: 2 * time.Hour,
-		},
-		"a value with commas is one value": {
-			args: []string{"--schedule", "0,30 4 * * *"},
-			got:  func(c config) any { return c.settings.Defaults.Schedule },
-			want: "0,30 4 * * *",
-		},
-		"a flag for many values may be given more than once": {
-			args: []string{"--insecure-registry", "a:5000", "--insecure-registry", "b"},
-			got:  func(c config) any { return c.insecureRegistries },
-			want: []string{"a:5000", "b"},
-		},
-		"a variable for many values is split": {
-			env:  map[string]string{"REFIT_INSECURE_REGISTRY": "a:5000, b\nc"},
-			got:  func(c config) any { return c.insecureRegistries },
-			want: []string{"a:5000", "b", "c"},
-		},
-		"a variable of ours sets a flag": {
-			env:  map[string]string{"REFIT_RUN_ONCE": "1", "REFIT_STOP_TIMEOUT": "45"},
-			got:  func(c config) any { return []any{c.runOnce, c.settings.Defaults.StopTimeout} },
-			want: []any{true, 45 * time.Second},
-		},
-		"a flag beats a variable": {
-			args: []string{"--interval", "1h"},
-			env:  map[string]string{"REFIT_INTERVAL": "2h", "WATCHTOWER_POLL_INTERVAL": "3"},
-			got:  func(c config) any { return c.interval },
-			want: time.Hour,
-		},
-		"a variable of ours beats Watchtower's": {
-			env:  map[string]string{"REFIT_INTERVAL": "2h", "WATCHTOWER_POLL_INTERVAL": "3"},
-			got:  func(c config) any { return c.interval },
-			want: 2 * time.Hour,
-		},
-		"a value may come from a file, trimmed": {
-			env:  map[string]string{"REFIT_INTERVAL_FILE": secret},
-			got:  func(c config) any { return c.interval },
-			want: 90 * time.Second,
-		},
-		"an empty variable counts as not set": {
-			env:  map[string]string{"REFIT_INTERVAL": "", "REFIT_SCHEDULE": ""},
-			got:  func(c config) any { return c.interval },
-			want: 24 * time.Hour,
-		},
-		"catching up is on until it is switched off": {
-			args: []string{"--catch-up=false"},
-			got:  func(c config) any { return []any{newConfig().catchUp, c.catchUp} },
-			want: []any{true, false},
-		},
-		"no-pull is the opposite of the label": {
-			args: []string{"--no-pull"},
-			got:  func(c config) any { return []any{c.settings.Defaults.Pull, c.settings.Defaults.From} },
-			want: []any{false, map[string]string{"pull": "flag"}},
-		},
-		"a scope is Refit's own and no default of the label": {
-			args: []string{"--scope", "blue"},
-			got:  func(c config) any { return []any{c.settings.Scope, c.settings.Defaults.Scope} },
-			want: []any{"blue", ""},
-		},
-		"debug is a level": {
-			args: []string{"--debug"},
-			got:  func(c config) any { return c.level },
-			want: slog.LevelDebug,
-		},
-		"the state is in the data folder that was named": {
-			args: []string{"--data", "/d"},
-			env:  map[string]string{"XDG_STATE_HOME": "/x", "HOME": "/h"},
-			got:  func(c config) any { return c.data },
-			want: "/d",
-		},
-		"else in the state folder of the desktop": {
-			env:  map[string]string{"XDG_STATE_HOME": "/x", "HOME": "/h"},
-			got:  func(c config) any { return c.data },
-			want: "/x/refit",
-		},
-		"else in the home folder": {
-			env:  map[string]string{"HOME": "/h"},
-			got:  func(c config) any { return c.data },
-			want: "/h/.local/state/refit",
-		},
-		"docker's variables are honoured": {
-			env:  map[string]string{"DOCKER_HOST": "tcp://h:2375", "DOCKER_API_VERSION": "1.41", "DOCKER_CONFIG": "/c"},
-			got:  func(c config) any { return []any{c.host, c.apiVersion, c.dockerConfig} },
-			want: []any{"tcp://h:2375", "1.41", "/c"},
-		},
-		"a switch of Watchtower implies all containers": {
-			env:  map[string]string{"WATCHTOWER_CLEANUP": "true"},
-			got:  func(c config) any { return []any{c.settings.All, c.settings.Defaults.Cleanup, len(c.warnings)} },
-			want: []any{true, true, 1},
-		},
-		"but not where Watchtower was told to look at labels": {
-			env:  map[string]string{"WATCHTOWER_CLEANUP": "true", "WATCHTOWER_LABEL_ENABLE": "true"},
-			got:  func(c config) any { return []any{c.settings.All, len(c.warnings)} },
-			want: []any{false, 0},
-		},
-		"nor where the flag declines": {
-			args: []string{"--all=false"},
-			env:  map[string]string{"WATCHTOWER_CLEANUP": "true"},
-			got:  func(c config) any { return c.settings.All },
-			want: false,
-		},
-		"a variable of Watchtower without counterpart is told": {
-			env:  map[string]string{"WATCHTOWER_LABEL_ENABLE": "1", "WATCHTOWER_ROLLING_RESTART": "true"},
-			got:  func(c config) any { return c.warnings },
-			want: []string{"WATCHTOWER_ROLLING_RESTART has no counterpart in this build of Refit and is not obeyed"},
-		},
-		"monitor-only is the mode that tells": {
-			env:  map[string]string{"WATCHTOWER_MONITOR_ONLY": "true"},
-			got:  func(c config) any { return c.settings.Defaults.Mode },
-			want: core.ModeNotify,
-		},
-		"levels and formats of Watchtower become the nearest of ours": {
-			env:  map[string]string{"WATCHTOWER_LOG_LEVEL": "panic", "WATCHTOWER_LOG_FORMAT": "JSON"},
-			got:  func(c config) any { return []any{c.level, c.jsonLog} },
-			want: []any{slog.LevelError, true},
-		},
-	}
-	for name, tt := range tests {
+	for name, tt := range configurations {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c, err := configure(tt.args, tt.env)
@@ -223,33 +220,31 @@ func TestWrongUsageIsRefusedInOneLineWithAHint(t *testing.T) {
 		want string // the line without "refit: "
 		hint string // a part of the hint
 	}{
-		"an unknown flag":                 {args: []string{"--shedule", "x"}, want: "unknown flag --shedule", hint: "did you mean --schedule?"},
-		"an unknown flag like no other":   {args: []string{"--xyzzy"}, want: "unknown flag --xyzzy", hint: "refit --help"},
-		"an unknown letter":               {args: []string{"-z"}, want: "unknown flag -z", hint: "refit --help"},
-		"a flag behind a command":         {args: []string{"check", "web", "--exit-cod"}, want: "unknown flag --exit-cod", hint: "--exit-code?"},
-		"a flag without its value":        {args: []string{"--schedule"}, want: "--schedule needs a value", hint: "--schedule CRON"},
-		"a flag of another command":       {args: []string{"update", "--format", "json"}, want: "--format belongs to refit check", hint: "refit check --help"},
-		"a schedule and an interval":      {args: []string{"--schedule", "@daily", "--interval", "30"}, want: "both --schedule and --interval are given", hint: "one of them"},
-		"the same, from the environment":  {args: []string{"--interval", "30"}, env: map[string]string{"REFIT_SCHEDULE": "@daily"}, want: "both REFIT_SCHEDULE and --interval are given", hint: "one of them"},
-		"an interval of nothing":          {args: []string{"--interval", "0"}, want: `--interval "0" is less than 1s`, hint: "--interval"},
-		"an interval that is none":        {env: map[string]string{"REFIT_INTERVAL": "soon"}, want: `REFIT_INTERVAL "soon" is not a duration: use 90s, 5m, 1h30m or plain seconds`, hint: "--interval"},
-		"a schedule that never comes":     {args: []string{"--schedule", "0 0 30 2 *"}, want: `--schedule "0 0 30 2 *" never comes: those months do not have that day`, hint: "--schedule"},
-		"a mode that is none":             {args: []string{"--mode", "updat"}, want: `--mode "updat" is not known: did you mean update?`, hint: "--mode"},
-		"a strategy that is not built":    {args: []string{"--strategy", "start-first"}, want: `--strategy "start-first" is not built yet: use stop-first`, hint: "--strategy"},
-		"a level that is none":            {args: []string{"--log-level", "loud"}, want: `--log-level "loud" is not known: use debug, info, warn, error`, hint: "--log-level"},
-		"a switch that is neither":        {args: []string{"--cleanup=perhaps"}, want: `--cleanup "perhaps" is neither true nor false`, hint: "--cleanup"},
-		"a number that is none":           {args: []string{"--parallel", "0"}, want: `--parallel "0" is not a number from 1 to 1000`, hint: "--parallel"},
-		"a registry with a path":          {args: []string{"--insecure-registry", "http://a/b"}, want: `--insecure-registry "http://a/b" is not a host or host:port`, hint: "--insecure-registry"},
-		"a template of an unknown field":  {args: []string{"check", "--format", "{{.Nane}}"}, want: `--format "{{.Nane}}" does not fit: format:1:2: executing "format" at <.Nane>: can't evaluate field Nane in type main.finding`, hint: "--format"},
-		"a template that does not parse":  {args: []string{"check", "--format", "{{"}, want: `--format "{{" is not a template: format:1: unclosed action`, hint: "--format"},
-		"a format that is none":           {args: []string{"check", "--format", "yaml"}, want: `--format "yaml" is neither table nor json nor a template such as {{.Container}}`, hint: "--format"},
-		"a value and a file":              {env: map[string]string{"REFIT_DATA": "/d", "REFIT_DATA_FILE": "/f"}, want: "both REFIT_DATA and REFIT_DATA_FILE are set", hint: "one of them"},
-		"a file that is not there":        {env: map[string]string{"REFIT_DATA_FILE": "/no/such/file"}, want: "read the file of REFIT_DATA_FILE: open /no/such/file: no such file or directory", hint: "--data"},
-		"a certificate that is not there": {args: []string{"--tlsverify", "--tlscacert=/no/ca.pem", "--tlscert=/no/c.pem", "--tlskey=/no/k.pem"}, want: "read --tlscacert: open /no/ca.pem: no such file or directory", hint: "DOCKER_CERT_PATH"},
-		"a folder without certificates":   {env: map[string]string{"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/no/folder"}, want: "read --tlscacert: open /no/folder/ca.pem: no such file or directory", hint: "DOCKER_CERT_PATH"},
-		"a stray word behind version":     {args: []string{"version", "web"}, want: `version takes no arguments, and there is "web"`, hint: "refit version"},
-		"explain without a container":     {args: []string{"explain"}, want: "explain takes one container, and there are 0", hint: "refit explain NAME"},
-		"explain with two":                {args: []string{"explain", "a", "b"}, want: "explain takes one container, and there are 2", hint: "refit explain NAME"},
+		"an unknown flag":                {args: []string{"--shedule", "x"}, want: "unknown flag --shedule", hint: "did you mean --schedule?"},
+		"an unknown flag like no other":  {args: []string{"--xyzzy"}, want: "unknown flag --xyzzy", hint: "refit --help"},
+		"an unknown letter":              {args: []string{"-z"}, want: "unknown flag -z", hint: "refit --help"},
+		"a flag behind a command":        {args: []string{"check", "web", "--exit-cod"}, want: "unknown flag --exit-cod", hint: "--exit-code?"},
+		"a flag without its value":       {args: []string{"--schedule"}, want: "--schedule needs a value", hint: "--schedule CRON"},
+		"a flag of another command":      {args: []string{"update", "--format", "json"}, want: "--format belongs to refit check", hint: "refit check --help"},
+		"a schedule and an interval":     {args: []string{"--schedule", "@daily", "--interval", "30"}, want: "both --schedule and --interval are given", hint: "one of them"},
+		"the same, from the environment": {args: []string{"--interval", "30"}, env: map[string]string{"REFIT_SCHEDULE": "@daily"}, want: "both REFIT_SCHEDULE and --interval are given", hint: "one of them"},
+		"an interval of nothing":         {args: []string{"--interval", "0"}, want: `--interval "0" is less than 1s`, hint: "--interval"},
+		"an interval that is none":       {env: map[string]string{"REFIT_INTERVAL": "soon"}, want: `REFIT_INTERVAL "soon" is not a duration: use 90s, 5m, 1h30m or plain seconds`, hint: "--interval"},
+		"a schedule that never comes":    {args: []string{"--schedule", "0 0 30 2 *"}, want: `--schedule "0 0 30 2 *" never comes: those months do not have that day`, hint: "--schedule"},
+		"a mode that is none":            {args: []string{"--mode", "updat"}, want: `--mode "updat" is not known: did you mean update?`, hint: "--mode"},
+		"a strategy that is not built":   {args: []string{"--strategy", "start-first"}, want: `--strategy "start-first" is not built yet: use stop-first`, hint: "--strategy"},
+		"a level that is none":           {args: []string{"--log-level", "loud"}, want: `--log-level "loud" is not known: use debug, info, warn, error`, hint: "--log-level"},
+		"a switch that is neither":       {args: []string{"--cleanup=perhaps"}, want: `--cleanup "perhaps" is neither true nor false`, hint: "--cleanup"},
+		"a number that is none":          {args: []string{"--parallel", "0"}, want: `--parallel "0" is not a number from 1 to 1000`, hint: "--parallel"},
+		"a registry with a path":         {args: []string{"--insecure-registry", "http://a/b"}, want: `--insecure-registry "http://a/b" is not a host or host:port`, hint: "--insecure-registry"},
+		"a template of an unknown field": {args: []string{"check", "--format", "{{.Nane}}"}, want: `--format "{{.Nane}}" does not fit: format:1:2: executing "format" at <.Nane>: can't evaluate field Nane in type main.finding`, hint: "--format"},
+		"a template that does not parse": {args: []string{"check", "--format", "{{"}, want: `--format "{{" is not a template: format:1: unclosed action`, hint: "--format"},
+		"a format that is none":          {args: []string{"check", "--format", "yaml"}, want: `--format "yaml" is neither table nor json nor a template such as {{.Container}}`, hint: "--format"},
+		"a value and a file":             {env: map[string]string{"REFIT_DATA": "/d", "REFIT_DATA_FILE": "/f"}, want: "both REFIT_DATA and REFIT_DATA_FILE are set", hint: "one of them"},
+		"a file that is not there":       {env: map[string]string{"REFIT_DATA_FILE": "/no/such/file"}, want: "read the file of REFIT_DATA_FILE: open /no/such/file: no such file or directory", hint: "--data"},
+		"a stray word behind version":    {args: []string{"version", "web"}, want: `version takes no arguments, and there is "web"`, hint: "refit version"},
+		"explain without a container":    {args: []string{"explain"}, want: "explain takes one container, and there are 0", hint: "refit explain NAME"},
+		"explain with two":               {args: []string{"explain", "a", "b"}, want: "explain takes one container, and there are 2", hint: "refit explain NAME"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -331,7 +326,7 @@ func TestNoTwoFlagsShareANameOrAVariable(t *testing.T) {
 	}
 }
 
-func TestTheFlagsDocumentationIsGeneratedFromTheTable(t *testing.T) {
+func TestFlagsPage(t *testing.T) {
 	t.Parallel()
 	golden(t, filepath.Join("..", "..", "docs", "flags.md"), flagsPage())
 }

@@ -9,6 +9,12 @@ import (
 	"github.com/refit-dev/refit/core"
 )
 
+// outcomes are all of them, in the order in which they are summed up.
+var outcomes = []core.Outcome{
+	core.OutcomeUpdated, core.OutcomeAvailable, core.OutcomeRecovered, core.OutcomeUnchanged, core.OutcomeHeld,
+	core.OutcomeInterrupted, core.OutcomeRolledBack, core.OutcomeFailed, core.OutcomeDown,
+}
+
 // mishaps maps the outcomes that are bad ends to their exit codes. One that is
 // not there is fine.
 var mishaps = map[core.Outcome]int{
@@ -113,10 +119,7 @@ func downtime(d time.Duration) string {
 // writeSum is the last line.
 func writeSum(w io.Writer, counts map[core.Outcome]int, left int) error {
 	var parts []string
-	for _, o := range []core.Outcome{
-		core.OutcomeUpdated, core.OutcomeAvailable, core.OutcomeRecovered, core.OutcomeUnchanged, core.OutcomeHeld,
-		core.OutcomeInterrupted, core.OutcomeRolledBack, core.OutcomeFailed, core.OutcomeDown,
-	} {
+	for _, o := range outcomes {
 		if n := counts[o]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, o))
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/refit-dev/refit/core/docker"
 )
 
 // release is set by the build: -ldflags "-X main.release=v1.2.3".
@@ -33,7 +35,8 @@ func build() (version, commit string) {
 
 func runVersion(_ context.Context, p *program) (int, error) {
 	v, commit := build()
+	oldest, newest := docker.APIRange()
 	_, err := fmt.Fprintf(p.stdout, "refit %s\ncommit %s\n%s %s/%s\nDocker API %s to %s\n",
-		v, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH, oldestAPI, newestAPI)
+		v, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH, oldest, newest)
 	return exitDone, err
 }

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/refit-dev/refit/core"
+	"github.com/refit-dev/refit/core/docker"
+	"github.com/refit-dev/refit/core/ledger"
+	"github.com/refit-dev/refit/core/registry"
+	"github.com/refit-dev/refit/core/update"
+)
+
+// session is a program that has reached its engine.
+type session struct {
+	*program
+	client  *docker.Client
+	engine  docker.Info
+	self    core.Status // the container that Refit runs in; zero outside of one
+	ledger  *ledger.Ledger
+	updater *update.Updater
+}
+
+// reachTimeout bounds the first contact with an engine: an address that swallows
+// packets must not look like a program that hangs.
+const reachTimeout = 20 * time.Second
+
+// connect reaches the engine and finds the containers that were named. It
+// touches nothing: the ledger is one to read until own is called.
+func (p *program) connect(ctx context.Context) (*session, error) {
+	version, _ := build()
+	reg := &registry.Registry{
+		ConfigDir: p.dockerConfig, Insecure: p.insecureRegistries, Timeout: p.registryTimeout,
+		Parallel: p.registryParallel, UserAgent: "refit/" + version,
+	}
+	client, err := docker.New(docker.Options{
+		Host: p.host, TLSVerify: p.tlsVerify, TLSCACert: p.caCert, TLSCert: p.tlsCert, TLSKey: p.tlsKey,
+		APIVersion: p.apiVersion, Progress: p.progress(), RegistryAuth: reg.EngineAuth, PullStall: p.pullStall,
+	})
+	if err != nil {
+		return nil, refusal{problem: err.Error(), hint: engineHint(err)}
+	}
+	s := &session{program: p, client: client, ledger: ledger.At(p.data)}
+	if err := s.reach(ctx); err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	p.settings.Self = s.self.ID
+	s.updater = &update.Updater{
+		Engine: client, Registry: reg, Journal: s.ledger, Settings: p.settings,
+		Owner: s.owner(), Parallel: p.parallel, Log: p.log,
+	}
+	return s, nil
+}
+
+// reach asks the engine who it is, and for the containers that matter here.
+func (s *session) reach(ctx context.Context) error {
+	short, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	info, err := s.client.Ping(short)
+	if err != nil {
+		return s.unreachable(err)
+	}
+	s.engine = info
+	if id := docker.Self(); id != "" {
+		if s.self, err = s.client.Look(short, id); err != nil {
+			return fmt.Errorf("look at our own container: %w", err)
+		}
+	}
+	for i, name := range s.names {
+		found, err := s.client.Look(short, strings.TrimPrefix(name, "/"))
+		if err != nil {
+			return fmt.Errorf("look for container %s: %w", name, err)
+		}
+		if !found.Exists() {
+			return s.noSuch(short, name)
+		}
+		s.names[i] = found.Name
+	}
+	return nil
+}
+
+// unreachable refuses to begin without an engine. The sidecar's first argument
+// may be a command that was meant: no engine is needed to say so.
+func (s *session) unreachable(err error) error {
+	if near, ok := s.nearCommand(); ok {
+		return refusal{
+			problem: fmt.Sprintf("unknown command %q (a container of that name could not be looked for: %v)", s.names[0], err),
+			hint:    "did you mean refit " + near + "?",
+		}
+	}
+	return refusal{problem: err.Error(), hint: engineHint(err)}
+}
+
+// nearCommand is the command that the sidecar's first argument is a slip of.
+func (s *session) nearCommand() (string, bool) {
+	if s.command != "" || len(s.names) == 0 {
+		return "", false
+	}
+	return core.Nearest(s.names[0], commandNames())
+}
+
+// noSuch refuses a name that is no container's.
+func (s *session) noSuch(ctx context.Context, name string) error {
+	r := refusal{problem: fmt.Sprintf("no such container: %s", name), hint: "docker ps --all lists the containers, refit --help the commands"}
+	if near, ok := s.nearCommand(); ok && name == s.names[0] {
+		return refusal{problem: fmt.Sprintf("%q is neither a command nor a container", name), hint: "did you mean refit " + near + "?"}
+	}
+	all, err := s.client.Containers(ctx)
+	if err != nil {
+		return r
+	}
+	var names []string
+	for _, c := range all {
+		names = append(names, c.Name)
+	}
+	if near, ok := core.Nearest(name, names); ok {
+		r.hint = "did you mean " + near + "?"
+	}
+	return r
+}
+
+func (s *session) close() {
+	if err := s.client.Close(); err != nil {
+		s.log.Debug("closing the connection to the engine", slog.Any("error", err))
+	}
+}
+
+// owner is this instance's id. It survives a lost ledger, and differs between
+// two Refits on one engine.
+func (s *session) owner() string {
+	place := s.self.Name
+	if place == "" {
+		host, _ := os.Hostname() // without one, engine and data folder still tell
+		place = host + "\x00" + s.data
+	}
+	sum := sha256.Sum256([]byte(strings.Join([]string{s.engine.ID, s.settings.Scope, place}, "\x00")))
+	return hex.EncodeToString(sum[:6])
+}
+
+// own opens the ledger for writing. Who only looks does without.
+func (s *session) own() error {
+	if s.data == "" {
+		return refusal{problem: "there is no place for the state", hint: "name a folder with --data or REFIT_DATA: neither XDG_STATE_HOME nor HOME is set"}
+	}
+	l, err := ledger.Open(s.data)
+	if err != nil {
+		return refusal{problem: err.Error(), hint: "name a folder that Refit may write with --data or REFIT_DATA; in a container mount a volume there: -v refit:/data"}
+	}
+	s.ledger, s.updater.Journal = l, l
+	return nil
+}
+
+// alone calls act while no other process changes containers with this ledger.
+func (s *session) alone(ctx context.Context, act func() error) error {
+	unlock, err := s.ledger.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(act(), unlock())
+}
+
+// warn tells what is odd about the configuration.
+func (p *program) warn() {
+	for _, w := range p.warnings {
+		p.log.Warn("mind the configuration", slog.String("what", w))
+	}
+}
+
+// progress is where pulls are shown: on a terminal, to whoever asked for the
+// update.
+func (p *program) progress() io.Writer {
+	if p.watched() {
+		return p.stderr
+	}
+	return nil
+}
+
+func (p *program) watched() bool {
+	file, ok := p.stderr.(*os.File)
+	return ok && p.command == "update" && term.IsTerminal(int(file.Fd()))
+}
+
+// engineHint says what to do about an engine that cannot be used.
+func engineHint(err error) string {
+	var gone *docker.UnreachableError
+	if !errors.As(err, &gone) {
+		return "--host or DOCKER_HOST says where the engine is, --tlscacert, --tlscert and --tlskey (or DOCKER_CERT_PATH) how to trust it"
+	}
+	switch {
+	case gone.Permission():
+		return "run as root or as a member of the socket's group; in a container add --group-add with the group's number"
+	case gone.NoSocket():
+		return "is Docker running? In a container mount its socket: -v /var/run/docker.sock:/var/run/docker.sock; elsewhere --host or DOCKER_HOST says where it is"
+	case gone.TLS():
+		return "does the engine speak TLS? Use --tlsverify with --tlscacert, --tlscert and --tlskey (or DOCKER_CERT_PATH) if it does, and none of them if it does not"
+	case gone.Refused():
+		return "is the engine running, and does it listen there? --host or DOCKER_HOST says where it is"
+	}
+	return "is the address right? --host or DOCKER_HOST says where the engine is"
+}

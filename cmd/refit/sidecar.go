@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/refit-dev/refit/core"
+	"github.com/refit-dev/refit/core/schedule"
+)
+
+// runSidecar is Refit itself: it recovers, then runs the loop until ctx ends,
+// or does one cycle. Being told to end is a good end.
+func runSidecar(ctx context.Context, p *program) (int, error) {
+	s, err := p.connect(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer s.close()
+	if err := s.own(); err != nil {
+		return 0, err
+	}
+	p.warn()
+	if err := s.greet(ctx); err != nil {
+		return 0, err
+	}
+	if p.runOnce {
+		return s.once(ctx)
+	}
+	return s.forever(ctx)
+}
+
+// once is the loop's one-shot form.
+func (s *session) once(ctx context.Context) (int, error) {
+	var rows []outcomeRow
+	err := s.alone(ctx, func() (err error) {
+		rows, err = s.cycle(ctx)
+		return err
+	})
+	tell(ctx, s.log, results(rows))
+	if err != nil {
+		return 0, err
+	}
+	return max(exitCode(results(rows)), s.forsaken(rows)), nil
+}
+
+// greet says what this Refit is, what it looks after, when, and what is odd.
+func (s *session) greet(ctx context.Context) error {
+	version, commit := build()
+	s.log.Info("refit starts",
+		slog.String("version", version), slog.String("commit", commit), slog.String("host", s.host),
+		slog.String("engine", s.engine.Version), slog.String("api", s.engine.API),
+		slog.String("scope", s.settings.Scope), slog.String("data", s.data), slog.String("instance", s.owner()))
+	all, err := s.client.Containers(ctx)
+	if err != nil {
+		return fmt.Errorf("list containers: %w", err)
+	}
+	ours := s.ours(all)
+	s.log.Info("looking after containers", slog.String("which", census(len(ours), len(all))))
+	if !s.runOnce {
+		s.announce(ours)
+	}
+	s.mindOwnContainer()
+	for _, c := range all {
+		if isWatchtower(c) {
+			s.log.Warn("a Watchtower runs on this engine: two updaters get in each other's way, stop it", slog.String("container", c.Name))
+		}
+	}
+	return nil
+}
+
+// ours are the containers that this Refit looks after, with their policies.
+func (s *session) ours(all []core.Container) []core.Step {
+	var found []core.Step
+	for _, c := range all {
+		policy, _, _ := s.settings.PolicyOf(c) // a bad label is told in the cycle
+		named := len(s.names) == 0 || slices.Contains(s.names, c.Name)
+		if named && policy.Enabled && policy.Scope == s.settings.Scope && c.ID != s.self.ID {
+			found = append(found, core.Step{Container: c, Policy: policy})
+		}
+	}
+	return found
+}
+
+func census(enabled, all int) string {
+	text := fmt.Sprintf("%d of %d containers enabled", enabled, all)
+	if enabled == 0 {
+		text += ": label them refit.enable=true, or use --all"
+	}
+	return text
+}
+
+// announce says for each schedule when it is due next, and what may be odd
+// about it.
+func (s *session) announce(ours []core.Step) {
+	groups := map[string][]string{s.settings.Defaults.Schedule: nil}
+	for _, step := range ours {
+		groups[step.Policy.Schedule] = append(groups[step.Policy.Schedule], step.Container.Name)
+	}
+	for _, text := range slices.Sorted(maps.Keys(groups)) {
+		sched, err := s.scheduleOf(core.Policy{Schedule: text})
+		if err != nil {
+			continue // the container is held for it, and its reason says so
+		}
+		s.log.Info("next times", slog.String("schedule", sched.String()), slog.Int("containers", len(groups[text])),
+			slog.String("next", strings.Join(schedule.Words(sched, time.Now(), 3), ", ")))
+		if hint := schedule.Hint(sched); hint != "" {
+			s.log.Warn("mind the schedule", slog.String("schedule", text), slog.String("what", hint))
+		}
+	}
+}
+
+// leastGrace is what an interrupted replacement may need to leave a container
+// running: see docs/design.md, section 5, SIGTERM.
+const leastGrace = time.Minute
+
+// mindOwnContainer warns of a container of ours that does not come back after an
+// interruption, or is killed in the middle of it.
+func (s *session) mindOwnContainer() {
+	if !s.self.Exists() {
+		return
+	}
+	if policy := s.self.RestartPolicy.Name; policy == "" || policy == "no" {
+		s.log.Warn("our own container has no restart policy: an update that is interrupted would not be finished or undone; use --restart unless-stopped",
+			slog.String("container", s.self.Name))
+	}
+	if grace := s.self.StopTimeout; grace > 0 && grace < leastGrace {
+		s.log.Warn("our own container may be killed before it has undone an update; use --stop-timeout 60 or more",
+			slog.String("container", s.self.Name), slog.Duration("stop_timeout", grace))
+	}
+}
+
+// isWatchtower knows the updater and its forks by the last part of their image's name.
+func isWatchtower(c core.Container) bool {
+	return c.State.Up() && path.Base(c.Image.Reference.Repository) == "watchtower"
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/refit-dev/refit/core"
+	"github.com/refit-dev/refit/core/docker"
+	"github.com/refit-dev/refit/core/schedule"
+)
+
+func TestEveryOutcomeIsToldAndSummedUp(t *testing.T) {
+	t.Parallel()
+	listed := map[core.Outcome]bool{}
+	for _, o := range outcomes {
+		listed[o] = true
+		if _, known := levels[o]; !known {
+			t.Errorf("%s has no level", o)
+		}
+	}
+	for o := range levels {
+		if !listed[o] {
+			t.Errorf("%s is not summed up", o)
+		}
+	}
+}
+
+func TestTheLogTellsOfEachContainerAndOfTheCycle(t *testing.T) {
+	t.Parallel()
+	broken := result("worker", core.OutcomeRolledBack, core.GateFailed, "it ended with exit code 1").Result
+	broken.From = core.Image{Reference: nginx, ID: oldID}
+	broken.To = core.Image{Reference: nginx, Digest: newDigest}
+	broken.Downtime = 1500 * time.Millisecond
+	broken.Evidence = &core.Evidence{ExitCode: 1, Logs: []string{"one", "two"}}
+	list := []core.Result{
+		broken,
+		result("cache", core.OutcomeUnchanged, core.UpToDate, "it runs the newest image").Result,
+		result("db", core.OutcomeHeld, core.Unauthorized, "401").Result,
+		result("odd", core.OutcomeHeld, core.Unsupported, "--rm").Result,
+		result("mail", core.OutcomeUnchanged, core.NotEnabled, "it has no label refit.enable=true").Result,
+	}
+	var b bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: withoutTime}))
+	tell(t.Context(), log, list)
+	golden(t, filepath.Join("testdata", "tell.log"), b.String())
+}
+
+func withoutTime(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
+}
+
+func TestAnEngineThatCannotBeReachedGetsTheHintThatFits(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		err  error
+		want string
+	}{
+		"no socket":             {&docker.UnreachableError{Err: fs.ErrNotExist}, "-v /var/run/docker.sock:/var/run/docker.sock"},
+		"a socket of others":    {&docker.UnreachableError{Err: syscall.EACCES}, "--group-add"},
+		"nobody listens":        {&docker.UnreachableError{Err: syscall.ECONNREFUSED}, "is the engine running"},
+		"anything else":         {&docker.UnreachableError{Err: errors.New("no route")}, "is the address right"},
+		"a problem of our side": {errors.New("engine's host"), "DOCKER_HOST"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := engineHint(tt.err); !strings.Contains(got, tt.want) {
+				t.Errorf("hint %q, want one with %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestTheNextTimesAreCountedFromTheLastRun(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 3, 12, 0, 0, 0, time.UTC)
+	tests := map[string]struct {
+		last time.Time
+		want []string
+	}{
+		"of an interval, from now where nobody knows":   {time.Time{}, []string{"today 18:00 (in 6 h)", "tomorrow 00:00 (in 12 h)", "tomorrow 06:00 (in 18 h)"}},
+		"of an interval, from the last one":             {now.Add(-2 * time.Hour), []string{"today 16:00 (in 4 h)", "today 22:00 (in 10 h)", "tomorrow 04:00 (in 16 h)"}},
+		"of an interval that is over, from this moment": {now.Add(-7 * time.Hour), []string{"today 12:00 (in 0 s)", "today 18:00 (in 6 h)", "tomorrow 00:00 (in 12 h)"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := nextTimes(schedule.Every(6*time.Hour), tt.last, now, true)
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("times (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTheCensusSaysWhatToDoWhereNothingIsEnabled(t *testing.T) {
+	t.Parallel()
+	if got, want := census(0, 12), "0 of 12 containers enabled: label them refit.enable=true, or use --all"; got != want {
+		t.Errorf("census %q, want %q", got, want)
+	}
+	if got, want := census(3, 12), "3 of 12 containers enabled"; got != want {
+		t.Errorf("census %q, want %q", got, want)
+	}
+}
+
+func TestTheSidecarLooksAfterItsOwnScopeAndNamesOnly(t *testing.T) {
+	t.Parallel()
+	labelled := func(name string, labels map[string]string) core.Container {
+		c := container(name)
+		c.ID, c.Labels = name, labels
+		return c
+	}
+	all := []core.Container{
+		labelled("plain", nil),
+		labelled("on", map[string]string{"refit.enable": "true"}),
+		labelled("other", map[string]string{"refit.enable": "true"}),
+		labelled("blue", map[string]string{"refit.enable": "true", "refit.scope": "blue"}),
+		labelled("self", map[string]string{"refit.enable": "true"}),
+	}
+	c, err := configure([]string{"on", "blue"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &session{program: &program{config: c}, self: core.Status{ID: "self"}}
+	var got []string
+	for _, step := range s.ours(all) {
+		got = append(got, step.Container.Name)
+	}
+	if diff := cmp.Diff([]string{"on"}, got); diff != "" {
+		t.Errorf("ours (-want +got):\n%s", diff)
+	}
+}
+
+func TestAWatchtowerIsKnownByItsImage(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		repository string
+		state      core.State
+		want       bool
+	}{
+		"the old one":        {"docker.io/containrrr/watchtower", core.Running, true},
+		"a fork":             {"ghcr.io/somebody/watchtower", core.Running, true},
+		"one that has ended": {"docker.io/containrrr/watchtower", core.Exited, false},
+		"something else":     {"docker.io/somebody/watchtower-exporter", core.Running, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := core.Container{State: tt.state, Image: core.Image{Reference: core.Reference{Repository: tt.repository}}}
+			if got := isWatchtower(c); got != tt.want {
+				t.Errorf("isWatchtower is %v, want %v", got, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/refit-dev/refit/core"
+)
+
+// runUpdate does one cycle over every enabled container, due or not.
+func runUpdate(ctx context.Context, p *program) (int, error) {
+	s, err := p.connect(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer s.close()
+	if err := s.own(); err != nil {
+		return 0, err
+	}
+	p.warn()
+	var rows []outcomeRow
+	err = s.alone(ctx, func() error {
+		rows, err = s.cycle(ctx)
+		return err
+	})
+	if len(rows) == 0 && err != nil {
+		return 0, err
+	}
+	if err != nil { // what was done is told first
+		p.log.Error("ending the cycle", slog.Any("error", err))
+	}
+	if err := writeOutcomes(p.stdout, rows, len(p.names) > 0); err != nil {
+		return 0, err
+	}
+	code := exitCode(results(rows))
+	if err != nil {
+		code = max(code, exitFailed)
+	}
+	return max(code, p.forsaken(rows)), nil
+}
+
+// cycle finishes what was interrupted, then plans and carries out. What was done
+// before an error comes with it.
+func (s *session) cycle(ctx context.Context) ([]outcomeRow, error) {
+	var rows []outcomeRow
+	recovered, err := s.updater.Recover(ctx)
+	for _, r := range recovered {
+		if r.Reason.Code == core.Foreign {
+			// If it is ours to look after, the plan holds it and says so.
+			s.log.Info("leaving another Refit's replacement alone", slog.String("container", r.Name), slog.String("text", r.Reason.Text))
+			continue
+		}
+		rows = append(rows, outcomeRow{Result: r, from: newest(r.From)})
+	}
+	if err != nil {
+		return rows, fmt.Errorf("recover: %w", err)
+	}
+	plan, err := s.updater.Plan(ctx, nil, s.names)
+	if err != nil {
+		return rows, fmt.Errorf("plan: %w", err)
+	}
+	for i, r := range s.updater.Apply(ctx, plan) {
+		rows = append(rows, outcomeRow{Result: r, from: current(plan.Steps[i])})
+	}
+	return rows, nil
+}
+
+func results(rows []outcomeRow) []core.Result {
+	list := make([]core.Result, len(rows))
+	for i, r := range rows {
+		list[i] = r.Result
+	}
+	return list
+}
+
+// forsaken tells of the containers that the command named and that are not
+// looked after: whoever names one wants it done.
+func (p *program) forsaken(rows []outcomeRow) int {
+	code := exitDone
+	for _, r := range rows {
+		hint := ""
+		switch r.Reason.Code {
+		case core.NotEnabled:
+			hint = "label it refit.enable=true, or use --all"
+		case core.OtherScope:
+			hint = "use --scope with its scope"
+		case core.NotRunning:
+			hint = "start it, or use --include-stopped"
+		default:
+			continue
+		}
+		if len(p.names) > 0 {
+			_, _ = fmt.Fprintf(p.stderr, "refit: %s was named and is left alone: %s\nhint: %s\n", r.Name, clean(r.Reason.Text), hint)
+			code = exitFailed
+		}
+	}
+	return code
+}
+
+// runRecover finishes or undoes what was interrupted, and does nothing else.
+func runRecover(ctx context.Context, p *program) (int, error) {
+	s, err := p.connect(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer s.close()
+	if err := s.own(); err != nil {
+		return 0, err
+	}
+	var recovered []core.Result
+	err = s.alone(ctx, func() error {
+		recovered, err = s.updater.Recover(ctx)
+		return err
+	})
+	if len(recovered) == 0 && err == nil {
+		_, err = fmt.Fprintln(p.stdout, "nothing to recover")
+		return exitDone, err
+	}
+	var rows []outcomeRow
+	for _, r := range recovered {
+		rows = append(rows, outcomeRow{Result: r, from: newest(r.From)})
+	}
+	if len(rows) > 0 {
+		if err := writeOutcomes(p.stdout, rows, true); err != nil {
+			return 0, err
+		}
+	}
+	if err != nil {
+		return 0, fmt.Errorf("recover: %w", err)
+	}
+	return exitCode(recovered), nil
+}
