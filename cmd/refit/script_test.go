@@ -35,7 +35,7 @@ func TestStoriesWithoutAnEngine(t *testing.T) {
 				e.Setenv(name, strings.Replace(server.URL, "http://", "tcp://", 1))
 			}
 			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
-			return nil
+			return tlsEngine(e)
 		},
 	})
 }
