@@ -250,8 +250,8 @@ func (c *conformance) crashLoop() {
 	}
 	_, once := c.web(Crash, func(s *Spec) { s.Name = c.Name("once") })
 	s = c.becomes(once.ID, "exited", func(s core.Status) bool { return s.State == core.Exited })
-	if s.ExitCode != 3 {
-		c.Errorf("exit code %d, want 3", s.ExitCode)
+	if s.ExitCode != 1 {
+		c.Errorf("exit code %d, want 1", s.ExitCode)
 	}
 }
 

@@ -47,9 +47,9 @@ func (c *container) mark() *core.Mark {
 func (c *container) life() (span time.Duration, code int, ends bool) {
 	switch c.image.Kind {
 	case Crash:
-		return 0, 3, true
+		return 0, 1, true
 	case CrashLater:
-		return crashAfter, 3, true
+		return crashAfter, 1, true
 	case OneShot:
 		return 0, 0, true
 	default:

@@ -25,8 +25,8 @@ type Kind string
 const (
 	Good       Kind = "good"        // runs until it is stopped
 	NoStart    Kind = "no-start"    // its entrypoint does not exist
-	Crash      Kind = "crash"       // ends at once with exit code 3
-	CrashLater Kind = "crash-later" // ends with exit code 3 after about 300 ms
+	Crash      Kind = "crash"       // ends at once with exit code 1
+	CrashLater Kind = "crash-later" // ends with exit code 1 after about 300 ms
 	OneShot    Kind = "one-shot"    // ends at once with exit code 0
 	Healthy    Kind = "healthy"     // has a healthcheck that passes
 	Unhealthy  Kind = "unhealthy"   // has a healthcheck that never passes
