@@ -30,7 +30,7 @@ type takenError struct{ error }
 func (takenError) NameTaken() bool { return true }
 func (e takenError) Unwrap() error { return e.error }
 
-// taken marks an error of the engine that is about a name in use.
+// taken marks an error whose cause is that the engine found a name in use.
 func taken(err error) error {
 	if isConflict(err) && strings.Contains(err.Error(), "already in use") {
 		return takenError{err}
@@ -66,7 +66,7 @@ func (c *Client) Create(ctx context.Context, d core.Draft) (string, error) {
 	body := f.body(d, image.text("Id"), c.api.ClientVersion())
 	err = c.call(ctx, http.MethodPost, c.versioned("/containers/create"), query, body, &made)
 	if err != nil {
-		return "", fmt.Errorf("create %s: %w", d.Name, errors.Join(taken(err), c.discardLost(ctx, d, err)))
+		return "", taken(fmt.Errorf("create %s: %w", d.Name, errors.Join(err, c.discardLost(ctx, d, err))))
 	}
 	if err := c.complete(ctx, made.ID, f); err != nil {
 		return "", fmt.Errorf("create %s: %w", d.Name, errors.Join(err, c.discard(ctx, made.ID)))

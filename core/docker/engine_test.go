@@ -14,10 +14,10 @@ import (
 )
 
 // connect returns this package's client for an engine.
-func connect(t *testing.T, e *dockertest.Engine, edit func(*docker.Options)) *docker.Client {
+func connect(t *testing.T, e *dockertest.Engine, edits ...func(*docker.Options)) *docker.Client {
 	t.Helper()
 	o := docker.Options{Host: e.Host}
-	if edit != nil {
+	for _, edit := range edits {
 		edit(&o)
 	}
 	c, err := docker.New(o)
@@ -62,7 +62,7 @@ func same(t *testing.T, c *docker.Client, s core.Snapshot, id string) {
 func TestTwoNetworksWithAliasAndStaticIPSurvive(t *testing.T) {
 	t.Parallel()
 	e := dockertest.New(t)
-	c := connect(t, e, nil)
+	c := connect(t, e)
 	image := e.Name("web") + ":1"
 	e.Image(image, `ENTRYPOINT ["/fixture"]`, `CMD ["web"]`)
 	front, back := e.Name("front"), e.Name("back")
@@ -100,7 +100,7 @@ func TestTwoNetworksWithAliasAndStaticIPSurvive(t *testing.T) {
 func TestAnonymousVolumesKeepTheirData(t *testing.T) {
 	t.Parallel()
 	e := dockertest.New(t)
-	c := connect(t, e, nil)
+	c := connect(t, e)
 	image := e.Name("db") + ":1"
 	e.Image(image, `ENTRYPOINT ["/fixture"]`, `CMD ["web","-write","/data/file=precious"]`, "VOLUME /data")
 	id := e.Container(e.Name("db"), &container.Config{Image: image, Volumes: map[string]struct{}{"/more": {}}}, nil, nil)
@@ -178,7 +178,7 @@ func rich(image string) (*container.Config, *container.HostConfig) {
 func TestAnUntouchedContainerAndAFaithfulCopyDifferInNothing(t *testing.T) {
 	t.Parallel()
 	e := dockertest.New(t)
-	c := connect(t, e, nil)
+	c := connect(t, e)
 	image := e.Name("rich") + ":1"
 	e.Image(image, `ENTRYPOINT ["/fixture"]`, `CMD ["web"]`, "ENV BOTH=image", "ENV OLD=1", "LABEL theirs=old", "EXPOSE 80",
 		"VOLUME /data", "WORKDIR /data/", "HEALTHCHECK --interval=5s CMD /fixture probe")
@@ -222,7 +222,7 @@ func TestAnUntouchedContainerAndAFaithfulCopyDifferInNothing(t *testing.T) {
 func TestWhatSomebodyChangedIsADifference(t *testing.T) {
 	t.Parallel()
 	e := dockertest.New(t)
-	c := connect(t, e, nil)
+	c := connect(t, e)
 	image := e.Name("tampered") + ":1"
 	e.Image(image, `ENTRYPOINT ["/fixture"]`, `CMD ["web"]`, "ENV FROM_IMAGE=1")
 	config, host := rich(image)
@@ -270,7 +270,7 @@ func TestWhatSomebodyChangedIsADifference(t *testing.T) {
 func TestCreateLeavesNothingWhereItFails(t *testing.T) {
 	t.Parallel()
 	e := dockertest.New(t)
-	c := connect(t, e, nil)
+	c := connect(t, e)
 	image := e.Name("web") + ":1"
 	e.Image(image, `ENTRYPOINT ["/fixture"]`, `CMD ["web"]`)
 	first, second := e.Name("first"), e.Name("second")
@@ -309,7 +309,7 @@ func TestCreateLeavesNothingWhereItFails(t *testing.T) {
 func TestASnapshotKeepsWhatTheEngineSaid(t *testing.T) {
 	t.Parallel()
 	e := dockertest.New(t)
-	c := connect(t, e, nil)
+	c := connect(t, e)
 	image := e.Name("web") + ":1"
 	e.Image(image, `ENTRYPOINT ["/fixture"]`)
 	id := e.Container(e.Name("web"), &container.Config{Image: image}, nil, nil)

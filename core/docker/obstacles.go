@@ -39,7 +39,7 @@ func (o *obstacles) reference(i image.InspectResponse) core.Reference {
 			core.Short(text), len(tags))
 		return core.Reference{Text: text}
 	}
-	r, err := parse(text)
+	r, err := ParseReference(text)
 	if err != nil {
 		o.add(core.BadReference, "%s", err.Error())
 	}
@@ -48,7 +48,7 @@ func (o *obstacles) reference(i image.InspectResponse) core.Reference {
 
 // isKept tells whether a tag is one of ours, which keeps an image from being pruned.
 func isKept(r core.Reference) bool {
-	kept, err := parse(core.KeptRepository)
+	kept, err := ParseReference(core.KeptRepository)
 	return err == nil && r.Repository == kept.Repository
 }
 

@@ -8,9 +8,9 @@ import (
 	"github.com/refit-dev/refit/core"
 )
 
-// parse takes a reference apart, by the rules of the docker command: "nginx" is
+// ParseReference takes a reference apart, by the rules of the docker command: "nginx" is
 // docker.io/library/nginx, tag latest.
-func parse(text string) (core.Reference, error) {
+func ParseReference(text string) (core.Reference, error) {
 	named, err := reference.ParseNormalizedNamed(text)
 	if err != nil {
 		return core.Reference{Text: text}, fmt.Errorf("reference %q: %w", text, err)
@@ -31,7 +31,7 @@ func parse(text string) (core.Reference, error) {
 func parseAll(all []string) []core.Reference {
 	var parsed []core.Reference
 	for _, text := range all {
-		if r, err := parse(text); err == nil {
+		if r, err := ParseReference(text); err == nil {
 			parsed = append(parsed, r)
 		}
 	}
@@ -66,6 +66,6 @@ func isID(text, id string, tags []string) bool {
 	if len(hex) < 4 || !strings.HasPrefix(strings.TrimPrefix(id, "sha256:"), hex) {
 		return false
 	}
-	r, err := parse(text)
+	r, err := ParseReference(text)
 	return err != nil || !names(tags, nil, r)
 }

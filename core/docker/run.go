@@ -163,7 +163,7 @@ func (c *Client) Rename(ctx context.Context, id, name string) error {
 	if s, err := c.Look(ctx, name); err == nil && s.Exists() && s.ID == id {
 		return nil
 	}
-	return fmt.Errorf("rename %s to %s: %w", core.Short(id), name, taken(asked))
+	return taken(fmt.Errorf("rename %s to %s: %w", core.Short(id), name, asked))
 }
 
 // SetRestartPolicy works on running, stopped and created containers.

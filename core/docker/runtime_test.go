@@ -125,7 +125,7 @@ func waitForLog(t *testing.T, c *docker.Client, id string) {
 func TestWhatIsGoneIsNoError(t *testing.T) {
 	t.Parallel()
 	e := dockertest.New(t)
-	c := connect(t, e, nil)
+	c := connect(t, e)
 	nobody := strings.Repeat("0123456789abcdef", 4)
 	if err := c.Stop(t.Context(), nobody, "SIGQUIT", time.Second); err != nil {
 		t.Errorf("stop: %v", err)
@@ -149,7 +149,7 @@ func TestWhatIsGoneIsNoError(t *testing.T) {
 func TestLookWantsTheWholeNameOrId(t *testing.T) {
 	t.Parallel()
 	e := dockertest.New(t)
-	c := connect(t, e, nil)
+	c := connect(t, e)
 	image := e.Name("web") + ":1"
 	imageID := e.Image(image, `ENTRYPOINT ["/fixture"]`, "HEALTHCHECK --interval=2s --timeout=1s --retries=5 --start-period=7s CMD x")
 	name := e.Name("web")
@@ -178,7 +178,7 @@ func TestLookWantsTheWholeNameOrId(t *testing.T) {
 func TestRename(t *testing.T) {
 	t.Parallel()
 	e := dockertest.New(t)
-	c := connect(t, e, nil)
+	c := connect(t, e)
 	image := e.Name("web") + ":1"
 	e.Image(image, `ENTRYPOINT ["/fixture"]`)
 	one := e.Container(e.Name("one"), &container.Config{Image: image}, nil, nil)
@@ -200,7 +200,7 @@ func TestRename(t *testing.T) {
 func TestWatchTellsThatItStandsAndThenWhatHappens(t *testing.T) {
 	t.Parallel()
 	e := dockertest.New(t)
-	c := connect(t, e, nil)
+	c := connect(t, e)
 	image := e.Name("web") + ":1"
 	e.Image(image, `ENTRYPOINT ["/fixture"]`)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -230,7 +230,7 @@ func TestWatchTellsThatItStandsAndThenWhatHappens(t *testing.T) {
 func TestLogsAreTheLastLinesOfBothStreams(t *testing.T) {
 	t.Parallel()
 	e := dockertest.New(t)
-	c := connect(t, e, nil)
+	c := connect(t, e)
 	image := e.Name("usage") + ":1"
 	e.Image(image, `ENTRYPOINT ["/fixture"]`) // without a part it prints its usage to stderr
 	for name, tty := range map[string]bool{"terminal": true, "streams": false} {

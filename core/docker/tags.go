@@ -24,7 +24,7 @@ func (c *Client) resolve(ctx context.Context, text string) (image.InspectRespons
 	if err := c.ready(ctx); err != nil {
 		return image.InspectResponse{}, err
 	}
-	r, err := parse(text)
+	r, err := ParseReference(text)
 	if err != nil {
 		return image.InspectResponse{}, err
 	}
@@ -59,7 +59,7 @@ func (c *Client) Untag(ctx context.Context, text string) error {
 	if err != nil || found.ID == "" {
 		return err
 	}
-	r, err := parse(text)
+	r, err := ParseReference(text)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (c *Client) TagsOf(ctx context.Context, repository string) (map[string]stri
 	if err := c.ready(ctx); err != nil {
 		return nil, err
 	}
-	r, err := parse(repository)
+	r, err := ParseReference(repository)
 	if err != nil {
 		return nil, err
 	}

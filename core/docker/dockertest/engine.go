@@ -172,6 +172,19 @@ func (e *Engine) PushAs(reference, auth string) string {
 	return ""
 }
 
+// Pull pulls a tag from its registry, which asks for no credentials.
+func (e *Engine) Pull(reference string) {
+	e.t.Helper()
+	stream, err := e.API.ImagePull(e.t.Context(), reference, image.PullOptions{})
+	if err == nil {
+		defer stream.Close()
+		err = jsonmessage.DisplayJSONMessagesStream(stream, io.Discard, 0, false, nil)
+	}
+	if err != nil {
+		e.t.Fatalf("pull %s: %v", reference, err)
+	}
+}
+
 // Container makes a container, without starting it, and returns its id.
 func (e *Engine) Container(name string, config *container.Config, host *container.HostConfig, networks *network.NetworkingConfig) string {
 	e.t.Helper()
