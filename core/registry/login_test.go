@@ -118,7 +118,7 @@ func TestCredentialsComeFromDockersConfig(t *testing.T) {
 }
 
 func TestAHelperThatHangsCostsItsOwnRegistryATimeout(t *testing.T) {
-	helper(t, "hangs", "sleep 60")
+	helper(t, "hangs", "sleep 15")
 	private, public := registrytest.New(t, registrytest.Options{}), registrytest.New(t, registrytest.Options{})
 	want := must(public.Push("web", "1"))
 	r := checker(t, fmt.Sprintf(`{"credHelpers":{%q:"hangs"}}`, private.Host))
