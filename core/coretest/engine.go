@@ -99,6 +99,13 @@ func (e *Engine) Publish(ref core.Reference, image Image) core.Image {
 	return core.Image{Reference: ref, Digest: digest, ID: image.ID}
 }
 
+// Published returns the image behind a digest in the registry.
+func (e *Engine) Published(image core.Image) Image {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.published[image.Reference.Repository+"@"+image.Digest].image
+}
+
 // Fail makes the registry answer a check of that reference with a fault; a zero
 // fault ends that.
 func (e *Engine) Fail(reference string, fault core.Reason) {

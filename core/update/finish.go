@@ -27,8 +27,8 @@ func (r *replacement) commit(ctx context.Context) error {
 	if err := r.moveTag(ctx); err != nil {
 		return fmt.Errorf("point %s to the new image: %w", r.To.Reference.Text, err)
 	}
-	if err := r.Engine.Remove(ctx, r.Predecessor, false); err != nil {
-		return fmt.Errorf("remove the old container: %w", err)
+	if err := r.removePredecessor(ctx); err != nil {
+		return err
 	}
 	if err := r.dropKeptTag(ctx); err != nil {
 		return err
@@ -37,6 +37,24 @@ func (r *replacement) commit(ctx context.Context) error {
 		r.cleanImage(ctx, r.From.ID)
 	}
 	return r.Journal.Forget(ctx, r.Attempt.ID)
+}
+
+// removePredecessor removes P, never with a volume. Somebody may have started it
+// meanwhile: the successor has its place, so it is stopped again.
+func (r *replacement) removePredecessor(ctx context.Context) error {
+	p, err := r.Engine.Look(ctx, r.Predecessor)
+	if err != nil {
+		return fmt.Errorf("inspect the old container: %w", err)
+	}
+	if p.State.Up() {
+		if err := r.Engine.Stop(ctx, p.ID, r.Policy.StopSignal, r.Policy.StopTimeout); err != nil {
+			return fmt.Errorf("stop the old container: %w", err)
+		}
+	}
+	if err := r.Engine.Remove(ctx, r.Predecessor, false); err != nil {
+		return fmt.Errorf("remove the old container: %w", err)
+	}
+	return nil
 }
 
 func (r *replacement) moveTag(ctx context.Context) error {

@@ -90,7 +90,7 @@ func (u *Updater) reconstruct(s, p core.Container, name string) core.Attempt {
 func (u *Updater) resume(ctx context.Context, a core.Attempt) core.Result {
 	began := time.Now()
 	r := &replacement{
-		Updater: u, Attempt: a, log: u.log(a.Name), place: func() {},
+		Updater: u, Attempt: a, log: u.log(a.Name), place: func() {}, resumed: true,
 		result: core.Result{
 			Name: a.Name, ID: a.Predecessor, From: a.From, To: a.To, Started: began,
 			Outcome: core.OutcomeRecovered,

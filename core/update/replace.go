@@ -23,6 +23,9 @@ type replacement struct {
 	// place gives back the place among those between stop and start.
 	place func()
 
+	// resumed is set where another process began it.
+	resumed bool
+
 	result  core.Result
 	stopped time.Time // when P was asked to stop
 }
@@ -54,7 +57,7 @@ func (v *voyage) replace(ctx context.Context, s core.Step) core.Result {
 		log:     v.log(c.Name),
 		place:   func() {},
 		Attempt: core.Attempt{
-			ID: attemptID(), Owner: v.Owner, Name: c.Name, Predecessor: c.ID,
+			ID: attemptID(), Owner: v.Owner, Name: c.Name, Predecessor: c.ID, State: c.State,
 			From: c.Image, To: s.To, Policy: s.Policy, Started: began,
 		},
 		result: core.Result{
@@ -169,8 +172,8 @@ func (r *replacement) record(ctx context.Context) error {
 	if err != nil {
 		return fail(core.EngineFailed, "inspect it: %v", err)
 	}
-	if p.Name != r.Name {
-		return fail(core.ChangedMeanwhile, "it was removed or renamed since it was listed")
+	if p.Name != r.Name || p.State.Up() != r.State.Up() {
+		return fail(core.ChangedMeanwhile, "it was removed, renamed, stopped or started since it was listed")
 	}
 	r.State, r.RestartPolicy, r.RunningSince = p.State, p.RestartPolicy, p.StartedAt
 	if r.Policy.StopSignal == "" {

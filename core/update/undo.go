@@ -83,7 +83,12 @@ func (r *replacement) rollback(ctx context.Context) error {
 		return fmt.Errorf("inspect the old container: %w", err)
 	}
 	if !p.Exists() {
-		return r.orphan(ctx, s)
+		if p, err = r.withoutPredecessor(ctx, s); err != nil {
+			return err
+		}
+		if !p.Exists() {
+			return nil
+		}
 	}
 	if err := r.setAside(ctx, s); err != nil {
 		return err
@@ -104,7 +109,8 @@ func (r *replacement) successor(ctx context.Context) (core.Status, error) {
 		if err != nil {
 			return core.Status{}, fmt.Errorf("look for the new container: %w", err)
 		}
-		if s.Exists() && s.Mark != nil && s.Mark.Attempt == r.Attempt.ID {
+		// A rebuilt predecessor has the mark too, but the old image.
+		if s.Exists() && s.Mark != nil && s.Mark.Attempt == r.Attempt.ID && s.ImageID != r.From.ID {
 			r.Successor = s.ID
 			return s, nil
 		}
@@ -275,37 +281,6 @@ func (r *replacement) tagBack(ctx context.Context) error {
 		return fmt.Errorf("point %s back to the old image: %w", r.From.Reference.Text, err)
 	}
 	return nil
-}
-
-// orphan is the rollback when somebody has removed P meanwhile: S is all that is
-// left. If it runs it stays; if both are gone, that was somebody's will.
-func (r *replacement) orphan(ctx context.Context, s core.Status) error {
-	if !s.Exists() {
-		r.result.Outcome = core.OutcomeHeld
-		r.result.Reason = core.Reason{Code: core.ChangedMeanwhile, Text: "somebody removed it while it was being replaced"}
-		return r.tidyUndone(ctx, s)
-	}
-	err := r.Engine.Rename(ctx, s.ID, r.Name)
-	if nameTaken(err) { // somebody made a new container of that name: ours goes
-		return r.tidyUndone(ctx, s)
-	}
-	if err != nil {
-		return fmt.Errorf("give the new container its name: %w", err)
-	}
-	if err := r.Engine.SetRestartPolicy(ctx, s.ID, r.RestartPolicy); err != nil {
-		return fmt.Errorf("give the new container its restart policy: %w", err)
-	}
-	if r.State.Up() && !s.State.Up() {
-		if err := r.Engine.Start(ctx, s.ID); err != nil {
-			return fmt.Errorf("%w, and the old one was removed by somebody: %w", errDown, err)
-		}
-	}
-	r.result.ID, r.result.Outcome = s.ID, core.OutcomeFailed
-	r.result.Notes = append(r.result.Notes, "somebody removed the old container meanwhile: the new one was kept, unproven")
-	if err := r.dropKeptTag(ctx); err != nil {
-		return err
-	}
-	return r.Journal.Forget(ctx, r.Attempt.ID)
 }
 
 // advice says what is where when nothing runs, and what to type.

@@ -25,6 +25,7 @@ type bench struct {
 	journal *coretest.Journal
 	updater *update.Updater
 	old     core.Status // web, before
+	data    string      // the volume behind its /data
 }
 
 const reference = "app:1"
@@ -38,6 +39,7 @@ func inBubble(t *testing.T, test func(b *bench)) {
 		b.publish(coretest.Good)
 		b.run(coretest.Spec{Name: "web", Settings: map[string]string{"memory": "64m"}, RestartPolicy: always})
 		b.old = b.look("web")
+		b.data = b.engine.Volumes(b.old.ID)["/data"]
 		test(b)
 	})
 }
