@@ -4,7 +4,6 @@
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 IMAGE   ?= refit:latest
 NAME    ?= refit
-ARGS    ?= --interval 5m
 LINT    := go tool -modfile=tools/go.mod golangci-lint
 
 # Static, the same on every machine, and without what only a debugger needs.
@@ -17,7 +16,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: image ## build the image, start the sidecar on this machine's engine, show its log
-	@IMAGE='$(IMAGE)' NAME='$(NAME)' sh .ci/sidecar $(ARGS)
+	@IMAGE='$(IMAGE)' NAME='$(NAME)' sh .ci/sidecar
 
 demo: engine build ## the whole job in under a minute, with throw-away parts that it removes again
 	@bash .ci/demo
