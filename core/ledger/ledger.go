@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 const (
@@ -104,8 +105,7 @@ func syncFolder(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	return f.Sync()
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // prepare writes the schema into a new file. An existing one is only read: a
@@ -201,9 +201,9 @@ func (l *Ledger) use(ctx context.Context, readOnly bool, f func(*bbolt.DB) error
 	})
 	var found damage
 	switch {
-	case errors.As(err, &found), errors.Is(err, bbolt.ErrInvalid), errors.Is(err, bbolt.ErrChecksum), errors.Is(err, bbolt.ErrVersionMismatch):
+	case errors.As(err, &found), errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
 		return fmt.Errorf("%s is damaged (%w): move it away and start again; what was in flight is then found by the containers' names and labels", path, err)
-	case errors.Is(err, bbolt.ErrTimeout):
+	case errors.Is(err, berrors.ErrTimeout):
 		return fmt.Errorf("%s has been in use by another process for %s", path, patience)
 	case err != nil:
 		return fmt.Errorf("%s: %w", path, err)

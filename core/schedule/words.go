@@ -9,7 +9,7 @@ import (
 
 // Words says the next n times as a person would: "today 04:00 (in 2 h 13 min)",
 // "tomorrow 04:00 (in 26 h 13 min)", "Tue 24 Nov 04:00 (in 2 d 2 h)". They are
-// in the schedule's zone, which is named where it is not that of now.
+// in the schedule's zone, which is named where its clocks differ from now's.
 func Words(s Schedule, now time.Time, n int) []string {
 	words := make([]string, 0, n)
 	for at := now; len(words) < n; {
@@ -29,7 +29,8 @@ func When(at, now time.Time) string {
 	if at.Second() != 0 {
 		clock = "15:04:05"
 	}
-	if at.Location().String() != now.Location().String() {
+	_, there := at.Zone()
+	if _, ours := at.In(now.Location()).Zone(); there != ours {
 		clock += " MST"
 	}
 	day := at.Format("Mon 2 Jan")
