@@ -53,10 +53,7 @@ func tests(r io.Reader, w io.Writer) (bool, error) {
 	if err := lines.Err(); err != nil {
 		return false, fmt.Errorf("read the events: %w", err)
 	}
-	// Left over by what ended without a word, as after os.Exit in a test.
-	for _, key := range slices.Sorted(maps.Keys(t.output)) {
-		fmt.Fprintf(w, "unfinished: %s\n%s", key, strings.Join(t.output[key], ""))
-	}
+	t.unfinished(w)
 	for _, s := range t.skipped {
 		fmt.Fprintln(w, "skipped:", s)
 	}
@@ -99,6 +96,23 @@ func (t *tally) words(output string, w io.Writer) {
 	}
 }
 
+// unfinished prints what was said by tests that never came to an end, as after a
+// panic or os.Exit in another one. Of those that had said nothing there is nothing to say.
+func (t *tally) unfinished(w io.Writer) {
+	for _, key := range slices.Sorted(maps.Keys(t.output)) {
+		said := slices.DeleteFunc(t.output[key], isMark)
+		if len(said) > 0 {
+			fmt.Fprintf(w, "unfinished: %s\n%s", key, strings.Join(said, ""))
+		}
+	}
+}
+
+// isMark tells whether a line is the testing package's: "=== RUN", "--- SKIP".
+func isMark(line string) bool {
+	line = strings.TrimSpace(line)
+	return strings.HasPrefix(line, "---") || strings.HasPrefix(line, "===")
+}
+
 func (t *tally) end(e event, key string, w io.Writer) {
 	output := t.output[key]
 	delete(t.output, key)
@@ -113,15 +127,12 @@ func (t *tally) end(e event, key string, w io.Writer) {
 	}
 }
 
-// reason finds what was given to t.Skip: the only output that begins with
-// blanks and the place it was called from.
+// reason finds what was given to t.Skip, with the place it was called from.
 func reason(output []string) string {
 	for _, line := range output {
-		said := strings.TrimSpace(line)
-		if strings.HasPrefix(said, "---") || strings.HasPrefix(said, "===") {
-			continue
+		if !isMark(line) {
+			return strings.TrimSpace(line)
 		}
-		return said
 	}
 	return "no reason given"
 }
