@@ -13,7 +13,7 @@ import (
 // It is the reverse of merge, as far as there is one: where the user said the
 // very same as the image, nobody can tell.
 func subtract(config, image, bound object) {
-	for _, key := range []string{"User", "StopSignal", "Shell"} {
+	for _, key := range []string{"User", "StopSignal"} {
 		if reflect.DeepEqual(config[key], image[key]) {
 			delete(config, key)
 		}

@@ -176,27 +176,27 @@ func (p *Private) Kill() {
 	}
 }
 
-// Stop ends the engine, and its containers, as a shutdown would.
-func (p *Private) Stop() {
+// Shutdown ends the engine, and its containers, as a shutdown would.
+func (p *Private) Shutdown() {
 	p.t.Helper()
 	if err := p.stop(syscall.SIGTERM); err != nil {
 		p.t.Fatalf("stop the engine: %v", err)
 	}
 }
 
-// Start starts the engine after Kill or Stop and waits until it answers.
-func (p *Private) Start() {
+// Boot starts the engine after Kill or Shutdown and waits until it answers.
+func (p *Private) Boot() {
 	p.t.Helper()
 	if err := p.start(p.t.Context()); err != nil {
 		p.t.Fatalf("start the engine: %v\n%s", err, p.Log())
 	}
 }
 
-// Restart is Stop and Start.
+// Restart is Shutdown and Boot.
 func (p *Private) Restart() {
 	p.t.Helper()
-	p.Stop()
-	p.Start()
+	p.Shutdown()
+	p.Boot()
 }
 
 // stop sends the signal and waits for the end. An engine that has ended is no error.
