@@ -143,17 +143,11 @@ func (w World) concerns(s *Step, readable bool) bool {
 	switch {
 	case len(w.Only) > 0 && !slices.Contains(w.Only, c.Name):
 		s.settle(Keep, NotNamed, "the command names other containers")
-	case !p.Enabled && p.From["enable"] == "" && readable:
+	case !p.Enabled && (readable || p.From["enable"] != ""):
 		s.settle(Keep, NotEnabled, "it has no label refit.enable=true")
-	case !p.Enabled && p.From["enable"] != "":
-		s.settle(Keep, NotEnabled, "refit.enable is false")
-	case p.Scope != set.Scope && p.Scope == "":
-		s.settle(Keep, OtherScope, "it has no scope, this Refit has scope %q", set.Scope)
-	case p.Scope != set.Scope && set.Scope == "":
-		s.settle(Keep, OtherScope, "its scope is %q, this Refit has none", p.Scope)
 	case p.Scope != set.Scope:
-		s.settle(Keep, OtherScope, "its scope is %q, this Refit's is %q", p.Scope, set.Scope)
-	case !c.State.Up() && c.State != Paused && !set.stopped(c.State):
+		s.settle(Keep, OtherScope, "it has %s, this Refit has %s", scopeWords(p.Scope), scopeWords(set.Scope))
+	case !set.wanted(c.State):
 		s.settle(Keep, NotRunning, "it is %s", c.State)
 	default:
 		return true
@@ -161,9 +155,23 @@ func (w World) concerns(s *Step, readable bool) bool {
 	return false
 }
 
-// stopped tells whether a container that does not run is to be updated.
-func (s Settings) stopped(state State) bool {
-	return s.IncludeStopped && (state == Created || state == Exited)
+func scopeWords(scope string) string {
+	if scope == "" {
+		return "no scope"
+	}
+	return fmt.Sprintf("scope %q", scope)
+}
+
+// wanted tells whether containers in that state are looked after.
+func (s Settings) wanted(state State) bool {
+	switch state {
+	case Running, Restarting, Paused:
+		return true
+	case Created, Exited:
+		return s.IncludeStopped
+	default:
+		return false
+	}
 }
 
 // obstacles settles a step whose container cannot be replaced, or whose image

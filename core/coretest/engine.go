@@ -165,12 +165,13 @@ func (c conflict) NameTaken() bool { return true }
 // Run makes a container and starts it, pulling its image first if need be.
 func (e *Engine) Run(spec Spec) (id string, err error) {
 	e.mu.Lock()
-	image, there := e.tags[spec.Reference]
+	_, there := e.tags[spec.Reference]
 	head := e.heads[spec.Reference]
 	e.mu.Unlock()
 	if !there {
 		ref := e.parse(spec.Reference)
-		if image, err = e.Pull(context.Background(), core.Image{Reference: ref, Digest: head}); err != nil {
+		image, err := e.Pull(context.Background(), core.Image{Reference: ref, Digest: head})
+		if err != nil {
 			return "", err
 		}
 		if err = e.Tag(context.Background(), image, spec.Reference); err != nil {

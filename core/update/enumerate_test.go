@@ -130,22 +130,14 @@ func (e *enumeration) recoverAndCheck() {
 }
 
 // violations says how what there is breaks the promise.
-func violations(e *enumeration, all []core.Container) (wrong []string) {
+func violations(e *enumeration, all []core.Container) []string {
 	web := e.look("web")
-	switch {
-	case !web.Exists() && e.fault.Will == coretest.Removal:
-	case !web.Exists():
-		wrong = append(wrong, "the container is lost")
-	case e.fault.Will == coretest.Theft && strings.HasPrefix(web.ID, "stranger"):
-		return append(wrong, theft(all)...)
-	case !web.State.Up() && e.fault.Will != coretest.Halt && e.fault.Will != coretest.Removal:
-		wrong = append(wrong, fmt.Sprintf("web is %s", web.State))
-	case web.RestartPolicy != always:
-		wrong = append(wrong, fmt.Sprintf("web has restart policy %v", web.RestartPolicy))
-	case web.ImageID != e.image.ID && web.ImageID != e.old.ImageID:
-		wrong = append(wrong, "web runs an image that nobody checked: "+web.ImageID)
-	case web.ImageID == e.image.ID && e.image.Kind != coretest.Good && e.image.Kind != coretest.Healthy && e.fault.Will != coretest.Removal:
-		wrong = append(wrong, "web runs an image that cannot have passed")
+	if e.fault.Will == coretest.Theft && strings.HasPrefix(web.ID, "stranger") {
+		return theft(all)
+	}
+	var wrong []string
+	if what := e.standing(web); what != "" {
+		wrong = append(wrong, what)
 	}
 	for _, c := range all {
 		if c.Name != "web" {
@@ -162,6 +154,38 @@ func violations(e *enumeration, all []core.Container) (wrong []string) {
 		wrong = append(wrong, "an attempt is left over, at line "+string(open[0].Line))
 	}
 	return wrong
+}
+
+// standing says what is wrong with the container under the name, "" if nothing is.
+func (e *enumeration) standing(web core.Status) string {
+	removed, halted := e.fault.Will == coretest.Removal, e.fault.Will == coretest.Halt
+	switch {
+	case !web.Exists() && removed:
+		return ""
+	case !web.Exists():
+		return "the container is lost"
+	case !web.State.Up() && !halted && !removed:
+		return "web is " + string(web.State)
+	default:
+		return e.identity(web, removed)
+	}
+}
+
+// identity says what is wrong with the container that stands there.
+func (e *enumeration) identity(web core.Status, removed bool) string {
+	proven := e.image.Kind == coretest.Good || e.image.Kind == coretest.Healthy
+	switch {
+	case web.RestartPolicy != always:
+		return fmt.Sprintf("web has restart policy %v", web.RestartPolicy)
+	case web.ImageID == e.old.ImageID:
+		return ""
+	case web.ImageID != e.image.ID:
+		return "web runs an image that nobody checked: " + web.ImageID
+	case !proven && !removed:
+		return "web runs an image that cannot have passed"
+	default:
+		return ""
+	}
 }
 
 // theft is what must hold when a stranger has the name: the predecessor or a

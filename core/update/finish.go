@@ -3,6 +3,7 @@ package update
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/refit-dev/refit/core"
@@ -16,8 +17,8 @@ func (r *replacement) finish(ctx context.Context) {
 		r.result.Notes = append(r.result.Notes, "not all is tidied yet, Refit will try again: "+err.Error())
 		return
 	}
-	r.log.Info("updated", "from", core.Short(r.From.ID), "to", core.Short(r.To.ID),
-		"downtime", r.result.Downtime.Round(time.Millisecond))
+	r.log.Info("updated", slog.String("from", core.Short(r.From.ID)), slog.String("to", core.Short(r.To.ID)),
+		slog.Duration("downtime", r.result.Downtime.Round(time.Millisecond)))
 }
 
 func (r *replacement) commit(ctx context.Context) error {
@@ -76,7 +77,7 @@ func (r *replacement) dropKeptTag(ctx context.Context) error {
 	}
 	if err := r.Engine.Tag(ctx, r.To.ID, kept); err != nil {
 		// The new image is gone. Untag itself refuses to take an image along.
-		r.log.Debug("the new image is gone", "error", err)
+		r.log.Debug("the new image is gone", slog.Any("error", err))
 	}
 	if err := r.Engine.Untag(ctx, kept); err != nil {
 		return fmt.Errorf("remove the tag %s: %w", kept, err)
@@ -92,8 +93,8 @@ func (r *replacement) cleanImage(ctx context.Context, id string) {
 	case err != nil:
 		r.result.Notes = append(r.result.Notes, fmt.Sprintf("image %s stays: %v", core.Short(id), err))
 	case removed:
-		r.log.Info("removing image", "image", core.Short(id))
+		r.log.Info("removing image", slog.String("image", core.Short(id)))
 	default:
-		r.log.Info("keeping image, it is still used", "image", core.Short(id))
+		r.log.Info("keeping image, it is still used", slog.String("image", core.Short(id)))
 	}
 }

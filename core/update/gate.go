@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/refit-dev/refit/core"
@@ -30,7 +31,7 @@ func (r *replacement) gate(ctx context.Context) error {
 		return err
 	}
 	began := time.Now()
-	r.log.Info("watching", "healthcheck", first.Health.Status != "", "for", r.span(first))
+	r.log.Info("watching", slog.Bool("healthcheck", first.Health.Status != ""), slog.Duration("for", r.span(first)))
 	for {
 		now, err := r.see(ctx)
 		if err != nil {
@@ -72,21 +73,35 @@ func (r *replacement) judge(first, now core.Status, since time.Duration) (passed
 		return false, fail(core.ChangedMeanwhile, "somebody removed the new container")
 	case now.State == core.Exited && now.ExitCode == 0 && r.Policy.GateStable == 0:
 		return true, nil
-	case now.State == core.Restarting, now.RestartCount != first.RestartCount, !now.StartedAt.Equal(first.StartedAt):
+	case restarted(first, now):
 		return false, fail(core.GateFailed, "the new container restarts again and again (exit code %d)", now.ExitCode)
 	case now.State != core.Running:
 		return false, fail(core.GateFailed, "the new container ended with exit code %d%s", now.ExitCode, oom(now))
-	case now.Health.Status == "unhealthy":
+	default:
+		return r.judgeHealth(now, since)
+	}
+}
+
+// judgeHealth judges a container that runs and has not been restarted.
+func (r *replacement) judgeHealth(now core.Status, since time.Duration) (passed bool, err error) {
+	switch now.Health.Status {
+	case "unhealthy":
 		return false, fail(core.GateFailed, "the new container is unhealthy")
-	case now.Health.Status == "starting" && since > r.span(now):
-		return false, fail(core.GateFailed, "the new container was not healthy within %s", r.span(now))
-	case now.Health.Status == "starting":
+	case "starting":
+		if since > r.span(now) {
+			return false, fail(core.GateFailed, "the new container was not healthy within %s", r.span(now))
+		}
 		return false, nil
-	case now.Health.Status == "healthy":
+	case "healthy":
 		return true, nil
 	default:
 		return since >= r.span(now), nil
 	}
+}
+
+// restarted tells whether the engine has started it again since first.
+func restarted(first, now core.Status) bool {
+	return now.State == core.Restarting || now.RestartCount != first.RestartCount || !now.StartedAt.Equal(first.StartedAt)
 }
 
 func oom(s core.Status) string {

@@ -3,6 +3,7 @@ package update
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -96,7 +97,7 @@ func (u *Updater) resume(ctx context.Context, a core.Attempt) core.Result {
 			Outcome: core.OutcomeRecovered,
 		},
 	}
-	r.log.Warn("recovering an interrupted replacement", "line", a.Line, "begun", a.Started)
+	r.log.Warn("recovering an interrupted replacement", slog.String("line", string(a.Line)), slog.Time("begun", a.Started))
 	var err error
 	switch a.Line {
 	case core.LineStart:
@@ -171,7 +172,7 @@ func (u *Updater) dropStrayTags(ctx context.Context) error {
 			return err
 		}
 		if err := u.Engine.Untag(ctx, tag); err != nil {
-			u.log(tag).Warn("keeping a tag that is not needed any more", "error", err)
+			u.log(tag).Warn("keeping a tag that is not needed any more", slog.Any("error", err))
 		}
 	}
 	return nil

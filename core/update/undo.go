@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/refit-dev/refit/core"
@@ -27,7 +28,7 @@ func (r *replacement) undo(ctx context.Context, cause error) {
 	r.result.Outcome = core.OutcomeHeld
 	if r.Touched {
 		r.result.Outcome = core.OutcomeRolledBack
-		r.log.Warn("rolling back", "reason", reason.Text, "code", reason.Code)
+		r.log.Warn("rolling back", slog.String("reason", reason.Text), slog.String("code", string(reason.Code)))
 	}
 	if err := r.save(ctx, core.LineRollback); err != nil {
 		// A ledger that fails never stops a rollback: names and label will do.
@@ -39,11 +40,11 @@ func (r *replacement) undo(ctx context.Context, cause error) {
 	case errors.Is(err, errDown):
 		r.result.Outcome = core.OutcomeDown
 		r.result.Notes = append(r.result.Notes, r.advice()...)
-		r.log.Error("container is down", "error", err)
+		r.log.Error("container is down", slog.Any("error", err))
 	default:
 		r.result.Outcome = core.OutcomeFailed
 		r.result.Notes = append(r.result.Notes, "the rollback is not complete, Refit will try again: "+err.Error())
-		r.log.Error("rollback is not complete", "error", err)
+		r.log.Error("rollback is not complete", slog.Any("error", err))
 	}
 }
 
@@ -176,7 +177,7 @@ func (r *replacement) runAgain(ctx context.Context, p core.Status) error {
 		// Asking once more joins the stop that is under way, and waits for it.
 		// A container that will not stop runs, which is what is wanted here.
 		if err := r.Engine.Stop(ctx, p.ID, r.Policy.StopSignal, r.Policy.StopTimeout); err != nil {
-			r.log.Debug("stop again", "error", err)
+			r.log.Debug("stop again", slog.Any("error", err))
 		}
 		now, err := r.Engine.Look(ctx, p.ID)
 		if err != nil {

@@ -121,7 +121,7 @@ func (u *Updater) log(name string) *slog.Logger {
 	if u.Log == nil {
 		return slog.New(slog.DiscardHandler)
 	}
-	return u.Log.With("container", name)
+	return u.Log.With(slog.String("container", name))
 }
 
 // settled is the result of a step that does nothing.
