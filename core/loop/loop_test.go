@@ -324,6 +324,19 @@ func TestRunOnce(t *testing.T) {
 				t.Errorf("%s: remembered as run: %v, want %v", name, got, ran)
 			}
 		}
+		ctx, cancel := context.WithCancel(t.Context())
+		b.updater.apply = func(context.Context, core.Plan) []core.Result {
+			cancel()
+			return []core.Result{{Name: "web", Outcome: core.OutcomeInterrupted}}
+		}
+		before := b.memory.last("web")
+		time.Sleep(time.Hour)
+		if _, _, err := b.loop.RunOnce(ctx); err != nil {
+			t.Error(err)
+		}
+		if got := b.memory.last("web"); !got.Equal(before) {
+			t.Errorf("an update that was interrupted is remembered as run at %s", got)
+		}
 		b.engine.down = errors.New("connection refused")
 		if _, _, err := b.loop.RunOnce(t.Context()); err == nil {
 			t.Error("an engine that is down made no error")
