@@ -1,0 +1,31 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/refit-dev/refit/core/docker/dockertest"
+	"github.com/refit-dev/refit/core/registry/registrytest"
+)
+
+// TestStoriesOnTheEngine runs the whole program from outside, on this machine's
+// engine. Each story has a scope of its own and every container in it carries
+// that scope, so nothing else on the engine is looked after.
+func TestStoriesOnTheEngine(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:  filepath.Join("testdata", "engine"),
+		Cmds: storyCommands(),
+		Setup: func(e *testscript.Env) error {
+			t := e.T().(testing.TB)
+			images := registrytest.New(t, registrytest.Options{})
+			s := &story{t: t, engine: dockertest.New(t), registry: images.Host}
+			s.demand = func(user, password string) {
+				images.Demand(registrytest.Options{User: user, Password: password, Bearer: true})
+			}
+			return s.begin(e)
+		},
+	})
+}
