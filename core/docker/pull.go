@@ -158,6 +158,8 @@ var pullReasons = []struct {
 	{"manifest unknown", core.NotFound},
 	{"not found", core.NotFound},
 	{"name unknown", core.NotFound},
+	{"name_unknown", core.NotFound},
+	{"manifest_unknown", core.NotFound},
 	{"no such host", core.RegistryUnreachable},
 	{"server misbehaving", core.RegistryUnreachable},
 	{"connection refused", core.RegistryUnreachable},

@@ -88,6 +88,7 @@ func TestWhyAPullFailed(t *testing.T) {
 		"Get \"https://r/v2/\": net/http: request canceled (Client.Timeout exceeded while awaiting headers)": core.RegistryUnreachable,
 		"Get \"https://r/v2/\": x509: certificate signed by unknown authority":                               core.RegistryUnreachable,
 		"failed to register layer: write /x: no space left on device":                                        core.PullFailed,
+		`unknown: {"errors":[{"code":"NAME_UNKNOWN","message":"Unknown name"}]}`:                             core.NotFound,
 		"something that nobody has ever seen":                                                                core.PullFailed,
 	} {
 		got := reasonOf(t.Context(), core.Reference{Text: "x:1"}, errors.New(says))

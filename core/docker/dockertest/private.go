@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -213,7 +213,46 @@ func (p *Private) stop(signal syscall.Signal) error {
 	if err := p.process.Wait(); err != nil && !errors.As(err, &ended) {
 		return err
 	}
-	return nil
+	return p.awaitContainerd()
+}
+
+// awaitContainerd waits for the end of the engine's own containerd, which comes
+// a moment after the engine's, and forgets its number: an engine that starts while
+// a process has it takes that for a good one, and waits for it in vain.
+func (p *Private) awaitContainerd() error {
+	for deadline := time.Now().Add(startTime); p.containerd() != 0; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return errors.New("its containerd does not end")
+		}
+	}
+	err := os.Remove(p.containerdPid())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func (p *Private) containerdPid() string {
+	return filepath.Join(p.dir, "exec", "containerd", "containerd.pid")
+}
+
+// containerd is the process of the engine's own containerd, 0 if there is none.
+func (p *Private) containerd() int {
+	b, err := os.ReadFile(p.containerdPid())
+	if err != nil {
+		return 0 // it went with the engine, or was the machine's
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		return 0
+	}
+	// The number may be another process's by now. One that has ended and that nobody
+	// has waited for has no command line.
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil || !strings.Contains(string(line), p.dir) {
+		return 0
+	}
+	return pid
 }
 
 // end removes the engine and everything that was its. It goes on after an error:
@@ -235,7 +274,7 @@ func (p *Private) end(t testing.TB) {
 			p.API.Close()
 		}
 		told("stop it", p.stop(syscall.SIGTERM))
-		p.endContainerd()
+		p.endRest()
 	}
 	if p.log != nil {
 		p.log.Close()
@@ -256,43 +295,6 @@ func (p *Private) removeContainers(ctx context.Context) error {
 	}
 	for _, c := range all {
 		err = errors.Join(err, p.API.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true, RemoveVolumes: true}))
-	}
-	return err
-}
-
-// endContainerd ends the engine's own containerd, if it had one and a kill has
-// left it behind.
-func (p *Private) endContainerd() {
-	b, err := os.ReadFile(filepath.Join(p.dir, "exec", "containerd", "containerd.pid"))
-	if err != nil {
-		return // it went with the engine, or was the machine's
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
-	if err != nil {
-		return
-	}
-	// The number may be another process's by now.
-	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	if err == nil && strings.Contains(string(line), p.dir) {
-		_ = syscall.Kill(pid, syscall.SIGTERM) // it may just have ended
-	}
-}
-
-// unmount unmounts all that is mounted below the folder, the innermost first.
-func unmount(dir string) error {
-	b, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return err
-	}
-	var places []string
-	for line := range strings.Lines(string(b)) {
-		if fields := strings.Fields(line); len(fields) > 4 && strings.HasPrefix(fields[4], dir+"/") {
-			places = append(places, fields[4])
-		}
-	}
-	slices.Reverse(places)
-	for _, place := range places {
-		err = errors.Join(err, syscall.Unmount(place, syscall.MNT_DETACH))
 	}
 	return err
 }
