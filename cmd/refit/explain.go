@@ -37,40 +37,46 @@ func runExplain(ctx context.Context, p *program) (int, error) {
 // times are the next three of a container, in words, and what may be odd about
 // its schedule.
 func (s *session) times(ctx context.Context, step core.Step) []string {
-	sched, err := s.scheduleOf(step.Policy)
+	sched, err := s.scheduleOf(step.Policy.Schedule)
 	if err != nil {
 		return []string{err.Error()} // core held the container for it
 	}
 	now := time.Now()
-	last, err := s.ledger.LastRuns(ctx)
-	if err != nil { // the words are then counted from now
-		s.log.Debug("reading the last runs", slog.Any("error", err))
+	first := sched.Next(now)
+	if last := s.lastRuns(ctx)[step.Container.Name]; !last.IsZero() {
+		first = schedule.Due(sched, last, now, s.catchUp)
 	}
-	words := nextTimes(sched, last[step.Container.Name], now, s.catchUp)
+	words := nextTimes(sched, first, now)
 	if hint := schedule.Hint(sched); hint != "" {
 		words = append(words, "mind: "+hint)
 	}
 	return words
 }
 
-// nextTimes says the next three times; last is zero where it is not known.
-func nextTimes(s schedule.Schedule, last, now time.Time, catchUp bool) []string {
-	if last.IsZero() {
-		return schedule.Words(s, now, 3)
+// lastRuns are nobody's where they cannot be read: times are then counted from now.
+func (s *session) lastRuns(ctx context.Context) map[string]time.Time {
+	last, err := s.ledger.LastRuns(ctx)
+	if err != nil {
+		s.log.Debug("reading the last runs", slog.Any("error", err))
 	}
+	return last
+}
+
+// nextTimes says three times, the given one first.
+func nextTimes(s schedule.Schedule, first, now time.Time) []string {
 	var words []string
-	for at := schedule.Due(s, last, now, catchUp); len(words) < 3; at = s.Next(at) {
+	for at := first; len(words) < 3; at = s.Next(at) {
 		words = append(words, schedule.When(at, now))
 	}
 	return words
 }
 
-// scheduleOf is the schedule that holds for a container.
-func (c config) scheduleOf(p core.Policy) (schedule.Schedule, error) {
-	if p.Schedule == "" {
+// scheduleOf is the schedule that a policy's text stands for.
+func (c config) scheduleOf(text string) (schedule.Schedule, error) {
+	if text == "" {
 		return schedule.Every(c.interval), nil
 	}
-	return schedule.Parse(p.Schedule, time.Local)
+	return schedule.Parse(text, time.Local)
 }
 
 // writeExplanation prints the policy of a container, where each part of it comes

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -26,8 +29,10 @@ func TestMain(m *testing.M) {
 func TestStoriesWithoutAnEngine(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
-		Dir:  filepath.Join("testdata", "script"),
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "lines": lines},
+		Dir: filepath.Join("testdata", "script"),
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "lines": lines, "eventually": eventually, "terminate": terminate,
+		},
 		Setup: func(e *testscript.Env) error {
 			for name, api := range map[string]string{"ENGINE": "1.41", "OLD_ENGINE": "1.12"} {
 				server := httptest.NewServer(emptyEngine(api))
@@ -60,6 +65,35 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// eventually runs a command until it ends well, for ten seconds at most.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: eventually COMMAND [ARGUMENT…]")
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		err := ts.Exec(args[0], args[1:]...)
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("it never ended well: %v", err)
+		}
+	}
+}
+
+// terminate sends SIGTERM, twice, to what runs in the background.
+func terminate(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: terminate")
+	}
+	for _, c := range ts.BackgroundCmds() {
+		ts.Check(c.Process.Signal(syscall.SIGTERM))
+		if err := c.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			ts.Fatalf("signal it again: %v", err)
+		}
+	}
+}
+
 // lines wants a number of lines in what the last command wrote: lines 2 stderr.
 func lines(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
@@ -83,6 +117,9 @@ func emptyEngine(api string) http.Handler {
 			fmt.Fprint(w, `{"ID":"stand-in"}`)
 		case "/containers/json", "/images/json", "/networks":
 			fmt.Fprint(w, `[]`)
+		case "/events":
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
 		default:
 			w.WriteHeader(http.StatusNotFound)
 			fmt.Fprintf(w, `{"message":"no such thing: %s"}`, path)

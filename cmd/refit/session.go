@@ -160,15 +160,6 @@ func (s *session) own() error {
 	return nil
 }
 
-// alone calls act while no other process changes containers with this ledger.
-func (s *session) alone(ctx context.Context, act func() error) error {
-	unlock, err := s.ledger.Lock(ctx)
-	if err != nil {
-		return err
-	}
-	return errors.Join(act(), unlock())
-}
-
 // warn tells what is odd about the configuration.
 func (p *program) warn() {
 	for _, w := range p.warnings {

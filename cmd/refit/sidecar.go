@@ -11,12 +11,23 @@ import (
 	"time"
 
 	"github.com/refit-dev/refit/core"
+	"github.com/refit-dev/refit/core/loop"
 	"github.com/refit-dev/refit/core/schedule"
 )
 
-// runSidecar is Refit itself: it recovers, then runs the loop until ctx ends,
-// or does one cycle. Being told to end is a good end.
+// runSidecar is Refit itself. Being told to end is a good end for the loop, at
+// whatever moment, and the end of what was asked for with --run-once.
 func runSidecar(ctx context.Context, p *program) (int, error) {
+	code, err := p.watchOver(ctx)
+	if ctx.Err() != nil && !p.runOnce {
+		p.log.Info("refit ends", slog.String("because", context.Cause(ctx).Error()))
+		return exitDone, nil
+	}
+	return code, err
+}
+
+// watchOver recovers, then runs the loop until ctx ends, or does one cycle.
+func (p *program) watchOver(ctx context.Context) (int, error) {
 	s, err := p.connect(ctx)
 	if err != nil {
 		return 0, err
@@ -32,21 +43,39 @@ func runSidecar(ctx context.Context, p *program) (int, error) {
 	if p.runOnce {
 		return s.once(ctx)
 	}
-	return s.forever(ctx)
+	return exitDone, s.forever(ctx)
 }
 
 // once is the loop's one-shot form.
 func (s *session) once(ctx context.Context) (int, error) {
-	var rows []outcomeRow
-	err := s.alone(ctx, func() (err error) {
-		rows, err = s.cycle(ctx)
-		return err
-	})
+	rows, err := s.cycle(ctx)
 	tell(ctx, s.log, results(rows))
 	if err != nil {
 		return 0, err
 	}
 	return max(exitCode(results(rows)), s.forsaken(rows)), nil
+}
+
+// forever runs the loop until ctx ends.
+func (s *session) forever(ctx context.Context) error {
+	rows, err := s.recover(ctx)
+	tell(ctx, s.log, results(rows))
+	if err != nil {
+		return err
+	}
+	l := s.loop()
+	l.Report = func(_ core.Plan, results []core.Result) { tell(ctx, s.log, results) }
+	return l.Run(ctx)
+}
+
+// loop is wired to this session's parts.
+func (s *session) loop() *loop.Loop {
+	return &loop.Loop{
+		Engine: s.client, Updater: s.updater, Memory: s.ledger, Settings: s.settings,
+		Default: schedule.Every(s.interval), Only: s.names,
+		OnStart: s.updateOnStart, CatchUp: s.catchUp, Jitter: s.jitter,
+		Lock: s.ledger.Lock, Beat: s.ledger.Beat, Log: s.log,
+	}
 }
 
 // greet says what this Refit is, what it looks after, when, and what is odd.
@@ -63,7 +92,7 @@ func (s *session) greet(ctx context.Context) error {
 	ours := s.ours(all)
 	s.log.Info("looking after containers", slog.String("which", census(len(ours), len(all))))
 	if !s.runOnce {
-		s.announce(ours)
+		s.announce(ctx, ours)
 	}
 	s.mindOwnContainer()
 	for _, c := range all {
@@ -97,18 +126,27 @@ func census(enabled, all int) string {
 
 // announce says for each schedule when it is due next, and what may be odd
 // about it.
-func (s *session) announce(ours []core.Step) {
-	groups := map[string][]string{s.settings.Defaults.Schedule: nil}
+func (s *session) announce(ctx context.Context, ours []core.Step) {
+	now := time.Now()
+	last := s.lastRuns(ctx)
+	due := map[string][]time.Time{s.settings.Defaults.Schedule: nil}
 	for _, step := range ours {
-		groups[step.Policy.Schedule] = append(groups[step.Policy.Schedule], step.Container.Name)
-	}
-	for _, text := range slices.Sorted(maps.Keys(groups)) {
-		sched, err := s.scheduleOf(core.Policy{Schedule: text})
-		if err != nil {
-			continue // the container is held for it, and its reason says so
+		text := step.Policy.Schedule
+		if sched, err := s.scheduleOf(text); err == nil { // else it is held for it, and its reason says so
+			due[text] = append(due[text], schedule.Due(sched, last[step.Container.Name], now, s.catchUp))
 		}
-		s.log.Info("next times", slog.String("schedule", sched.String()), slog.Int("containers", len(groups[text])),
-			slog.String("next", strings.Join(schedule.Words(sched, time.Now(), 3), ", ")))
+	}
+	for _, text := range slices.Sorted(maps.Keys(due)) {
+		sched, err := s.scheduleOf(text)
+		if err != nil {
+			continue
+		}
+		first := sched.Next(now)
+		if len(due[text]) > 0 {
+			first = slices.MinFunc(due[text], time.Time.Compare)
+		}
+		s.log.Info("next times", slog.String("schedule", sched.String()), slog.Int("containers", len(due[text])),
+			slog.String("next", strings.Join(nextTimes(sched, first, now), ", ")))
 		if hint := schedule.Hint(sched); hint != "" {
 			s.log.Warn("mind the schedule", slog.String("schedule", text), slog.String("what", hint))
 		}

@@ -83,25 +83,13 @@ func TestAnEngineThatCannotBeReachedGetsTheHintThatFits(t *testing.T) {
 	}
 }
 
-func TestTheNextTimesAreCountedFromTheLastRun(t *testing.T) {
+func TestTheNextTimesBeginWithTheFirst(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 3, 12, 0, 0, 0, time.UTC)
-	tests := map[string]struct {
-		last time.Time
-		want []string
-	}{
-		"of an interval, from now where nobody knows":   {time.Time{}, []string{"today 18:00 (in 6 h)", "tomorrow 00:00 (in 12 h)", "tomorrow 06:00 (in 18 h)"}},
-		"of an interval, from the last one":             {now.Add(-2 * time.Hour), []string{"today 16:00 (in 4 h)", "today 22:00 (in 10 h)", "tomorrow 04:00 (in 16 h)"}},
-		"of an interval that is over, from this moment": {now.Add(-7 * time.Hour), []string{"today 12:00 (in 0 s)", "today 18:00 (in 6 h)", "tomorrow 00:00 (in 12 h)"}},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			got := nextTimes(schedule.Every(6*time.Hour), tt.last, now, true)
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("times (-want +got):\n%s", diff)
-			}
-		})
+	got := nextTimes(schedule.Every(6*time.Hour), now, now)
+	want := []string{"today 12:00 (in 0 s)", "today 18:00 (in 6 h)", "tomorrow 00:00 (in 12 h)"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("times (-want +got):\n%s", diff)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -19,11 +20,7 @@ func runUpdate(ctx context.Context, p *program) (int, error) {
 		return 0, err
 	}
 	p.warn()
-	var rows []outcomeRow
-	err = s.alone(ctx, func() error {
-		rows, err = s.cycle(ctx)
-		return err
-	})
+	rows, err := s.cycle(ctx)
 	if len(rows) == 0 && err != nil {
 		return 0, err
 	}
@@ -43,27 +40,38 @@ func runUpdate(ctx context.Context, p *program) (int, error) {
 // cycle finishes what was interrupted, then plans and carries out. What was done
 // before an error comes with it.
 func (s *session) cycle(ctx context.Context) ([]outcomeRow, error) {
-	var rows []outcomeRow
+	rows, err := s.recover(ctx)
+	if err != nil {
+		return rows, err
+	}
+	plan, done, err := s.loop().RunOnce(ctx)
+	for i, r := range done {
+		rows = append(rows, outcomeRow{Result: r, from: current(plan.Steps[i])})
+	}
+	return rows, err
+}
+
+// recover finishes or undoes what was interrupted, while no other process
+// changes containers with this ledger. What another Refit is at is told to the
+// log only: if the container is ours to look after, the plan holds it.
+func (s *session) recover(ctx context.Context) ([]outcomeRow, error) {
+	unlock, err := s.ledger.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
 	recovered, err := s.updater.Recover(ctx)
+	if err != nil {
+		err = fmt.Errorf("recover: %w", err)
+	}
+	var rows []outcomeRow
 	for _, r := range recovered {
-		if r.Reason.Code == core.Foreign {
-			// If it is ours to look after, the plan holds it and says so.
+		if r.Reason.Code == core.Foreign && s.command != "recover" {
 			s.log.Info("leaving another Refit's replacement alone", slog.String("container", r.Name), slog.String("text", r.Reason.Text))
 			continue
 		}
 		rows = append(rows, outcomeRow{Result: r, from: newest(r.From)})
 	}
-	if err != nil {
-		return rows, fmt.Errorf("recover: %w", err)
-	}
-	plan, err := s.updater.Plan(ctx, nil, s.names)
-	if err != nil {
-		return rows, fmt.Errorf("plan: %w", err)
-	}
-	for i, r := range s.updater.Apply(ctx, plan) {
-		rows = append(rows, outcomeRow{Result: r, from: current(plan.Steps[i])})
-	}
-	return rows, nil
+	return rows, errors.Join(err, unlock())
 }
 
 func results(rows []outcomeRow) []core.Result {
@@ -108,26 +116,17 @@ func runRecover(ctx context.Context, p *program) (int, error) {
 	if err := s.own(); err != nil {
 		return 0, err
 	}
-	var recovered []core.Result
-	err = s.alone(ctx, func() error {
-		recovered, err = s.updater.Recover(ctx)
-		return err
-	})
-	if len(recovered) == 0 && err == nil {
-		_, err = fmt.Fprintln(p.stdout, "nothing to recover")
-		return exitDone, err
-	}
-	var rows []outcomeRow
-	for _, r := range recovered {
-		rows = append(rows, outcomeRow{Result: r, from: newest(r.From)})
-	}
+	rows, err := s.recover(ctx)
 	if len(rows) > 0 {
 		if err := writeOutcomes(p.stdout, rows, true); err != nil {
 			return 0, err
 		}
 	}
 	if err != nil {
-		return 0, fmt.Errorf("recover: %w", err)
+		return 0, err
 	}
-	return exitCode(recovered), nil
+	if len(rows) == 0 {
+		_, err = fmt.Fprintln(p.stdout, "nothing to recover")
+	}
+	return exitCode(results(rows)), err
 }
