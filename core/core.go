@@ -247,6 +247,8 @@ type Attempt struct {
 	Policy   Policy    `json:"policy"`
 	Snapshot Snapshot  `json:"snapshot,omitempty"` // of the predecessor
 	Started  time.Time `json:"started"`
+	// Back is set when a person asked for an earlier image.
+	Back bool `json:"back,omitempty"`
 	// Cause is why it was rolled back, once it is.
 	Cause *Reason `json:"cause,omitempty"`
 }

@@ -25,6 +25,9 @@ type Step struct {
 	Reason    Reason
 	// To is the image to move to, for update and notify.
 	To Image
+	// Back is set when a person asked for an earlier image: then the one that is
+	// left is not to come back by itself.
+	Back bool
 	// After are the ids of the containers whose steps in this plan must have
 	// succeeded before this one may begin. Each stands earlier in the plan.
 	After []string
@@ -44,6 +47,9 @@ type World struct {
 	Due map[string]bool
 	// Only limits the plan to containers of these names; empty means all.
 	Only []string
+	// Lessons are what earlier attempts taught: images and containers that are
+	// not to be tried now. With --force there are none.
+	Lessons []Lesson
 }
 
 // Query is a question to a registry, or to the engine's own images: what does
@@ -84,6 +90,7 @@ func MakePlan(w World, answers map[Query]Answer) Plan {
 	for i := range steps {
 		if steps[i].Action == "" {
 			steps[i].decide(answers)
+			steps[i].heed(w.Lessons)
 		}
 	}
 	steps = order(steps)
@@ -201,6 +208,17 @@ func (s *Step) obstacles(tethered []string) {
 // container's image in that repository.
 func (c Container) knows(repository string) bool {
 	return slices.ContainsFunc(c.RepoDigests, func(r Reference) bool { return r.Repository == repository })
+}
+
+// Digest is the digest of the container's image in its own repository, "" if no
+// registry told one.
+func (c Container) Digest() string {
+	for _, r := range c.RepoDigests {
+		if r.Repository == c.Image.Reference.Repository {
+			return r.Digest
+		}
+	}
+	return ""
 }
 
 // runs tells whether the container's image has that digest in its own repository.

@@ -8,6 +8,7 @@ type Code string
 const (
 	UpToDate    Code = "up-to-date"
 	NewImage    Code = "new-image"
+	AskedBack   Code = "asked-back" // a person wants the image before
 	NotifyOnly  Code = "notify-only"
 	NotEnabled  Code = "not-enabled"
 	OtherScope  Code = "other-scope"
@@ -27,6 +28,8 @@ const (
 	DependencyCycle Code = "dependency-cycle"
 	CanaryFailed    Code = "canary-failed"
 	InReplacement   Code = "in-replacement"
+	Quarantined     Code = "quarantined"
+	BackingOff      Code = "backing-off"
 )
 
 // Reasons that a registry gives.

@@ -32,6 +32,7 @@ func TestEngine(t *testing.T, open func(t *testing.T) Bench) {
 		"starting, stopping and removing may be repeated":          (*conformance).repeating,
 		"policy no keeps a stopped container down":                 (*conformance).parking,
 		"a crash loop shows in the restart count":                  (*conformance).crashLoop,
+		"a signal is told from an end of its own":                  (*conformance).signals,
 		"an entrypoint that does not exist is an error of start":   (*conformance).noEntrypoint,
 		"health goes from starting to its verdict":                 (*conformance).health,
 		"tags move, and an untagged image in use stays":            (*conformance).tags,
@@ -250,6 +251,25 @@ func (c *conformance) crashLoop() {
 	s = c.becomes(once.ID, "exited", func(s core.Status) bool { return s.State == core.Exited })
 	if s.ExitCode != 1 {
 		c.Errorf("exit code %d, want 1", s.ExitCode)
+	}
+}
+
+func (c *conformance) signals() {
+	_, p := c.web(Good, nil)
+	c.signalled(p, false, "a container that runs")
+	c.must(c.Stop(c.Context(), p.ID, "SIGTERM", 10*time.Second))
+	c.signalled(p, true, "a container that was stopped")
+	_, crashed := c.web(Crash, func(s *Spec) { s.Name = c.Name("crashed") })
+	c.becomes(crashed.ID, "exited", func(s core.Status) bool { return s.State == core.Exited })
+	c.signalled(crashed, false, "a container that crashed")
+}
+
+func (c *conformance) signalled(s core.Status, want bool, what string) {
+	c.Helper()
+	got, err := c.Signalled(c.Context(), s.ID, s.StartedAt)
+	c.must(err)
+	if got != want {
+		c.Errorf("%s was signalled: %t, want %t", what, got, want)
 	}
 }
 

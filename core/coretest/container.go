@@ -33,6 +33,8 @@ type container struct {
 	died     time.Time
 	restarts int
 	exitCode int
+	// signalled is when somebody last stopped or killed it.
+	signalled time.Time
 }
 
 func (c *container) mark() *core.Mark {
@@ -144,6 +146,14 @@ func (e *Engine) Logs(_ context.Context, id string, _ int) ([]string, error) {
 	return []string{"I am " + string(c.image.Kind)}, nil
 }
 
+// Signalled tells, as update.Observer says.
+func (e *Engine) Signalled(_ context.Context, id string, since time.Time) (bool, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := e.containers[id]
+	return c != nil && !c.signalled.Before(since) && !c.signalled.IsZero(), nil
+}
+
 // Start starts, as update.Runner says.
 func (e *Engine) Start(_ context.Context, id string) error {
 	e.mu.Lock()
@@ -175,7 +185,7 @@ func (e *Engine) Stop(_ context.Context, id, _ string, _ time.Duration) error {
 	}
 	c.settle(time.Now())
 	if c.state.Up() {
-		c.state, c.exitCode = core.Exited, 0
+		c.state, c.exitCode, c.signalled = core.Exited, 0, time.Now()
 	}
 	return nil
 }
@@ -235,7 +245,15 @@ func (e *Engine) SetRestartPolicy(_ context.Context, id string, p core.RestartPo
 func (e *Engine) Resolve(_ context.Context, reference string) (string, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.tags[reference], nil
+	if id, there := e.tags[reference]; there {
+		return id, nil
+	}
+	for id, names := range e.digests {
+		if slices.Contains(names, reference) {
+			return id, nil
+		}
+	}
+	return "", nil
 }
 
 // Tag tags, as update.Tags says.

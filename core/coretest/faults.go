@@ -114,7 +114,7 @@ func (e *Engine) Halt(name string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if c := e.find(name); c != nil && c.state.Up() {
-		c.state, c.exitCode = core.Exited, 137
+		c.state, c.exitCode, c.signalled = core.Exited, 137, time.Now()
 	}
 }
 

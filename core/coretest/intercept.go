@@ -51,6 +51,11 @@ func (i Intercepted) Logs(ctx context.Context, id string, lines int) ([]string, 
 	return through(i, "logs", func() ([]string, error) { return i.Engine.Logs(ctx, id, lines) })
 }
 
+// Signalled is update.Observer.
+func (i Intercepted) Signalled(ctx context.Context, id string, since time.Time) (bool, error) {
+	return through(i, "signalled", func() (bool, error) { return i.Engine.Signalled(ctx, id, since) })
+}
+
 // Snapshot is update.Builder.
 func (i Intercepted) Snapshot(ctx context.Context, id string) (core.Snapshot, error) {
 	return through(i, "snapshot", func() (core.Snapshot, error) { return i.Engine.Snapshot(ctx, id) })
@@ -126,9 +131,14 @@ func (i Intercepted) Save(ctx context.Context, a core.Attempt) error {
 	return i.At("save", func() error { return i.Journal.Save(ctx, a) })
 }
 
-// Forget is update.Journal.
-func (i Intercepted) Forget(ctx context.Context, id string) error {
-	return i.At("forget", func() error { return i.Journal.Forget(ctx, id) })
+// Record is update.Journal.
+func (i Intercepted) Record(ctx context.Context, e core.Entry) error {
+	return i.At("record", func() error { return i.Journal.Record(ctx, e) })
+}
+
+// Lessons is update.Journal.
+func (i Intercepted) Lessons(ctx context.Context) ([]core.Lesson, error) {
+	return through(i, "lessons", func() ([]core.Lesson, error) { return i.Journal.Lessons(ctx) })
 }
 
 // Attempts is update.Journal.

@@ -16,6 +16,9 @@ type Journal struct {
 	ids      []string
 	// Lines are the lines that were recorded, in their order.
 	Lines []core.Line
+	// History has the results, oldest first.
+	History []core.Result
+	lessons []core.Lesson
 }
 
 // Save keeps a copy.
@@ -35,14 +38,28 @@ func (j *Journal) Save(_ context.Context, a core.Attempt) error {
 	return nil
 }
 
-// Forget drops an attempt.
-func (j *Journal) Forget(_ context.Context, id string) error {
+// Record keeps the entry.
+func (j *Journal) Record(_ context.Context, e core.Entry) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if i := slices.Index(j.ids, id); i >= 0 {
+	j.History = append(j.History, e.Result)
+	if e.Result.Outcome == core.OutcomeUpdated {
+		j.lessons = slices.DeleteFunc(j.lessons, func(l core.Lesson) bool { return l.Container == e.Result.Name })
+	}
+	if e.Lesson != nil {
+		j.lessons = append(slices.DeleteFunc(j.lessons, e.Lesson.Replaces), *e.Lesson)
+	}
+	if i := slices.Index(j.ids, e.Attempt); i >= 0 && !e.Open {
 		j.ids, j.attempts = slices.Delete(j.ids, i, i+1), slices.Delete(j.attempts, i, i+1)
 	}
 	return nil
+}
+
+// Lessons returns them, oldest first.
+func (j *Journal) Lessons(context.Context) ([]core.Lesson, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.lessons), nil
 }
 
 // Attempts returns copies, oldest first.

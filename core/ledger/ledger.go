@@ -44,6 +44,8 @@ var (
 	schemaKey      = []byte("schema")
 	attemptsBucket = []byte("attempts")
 	runsBucket     = []byte("runs")
+	historyBucket  = []byte("history")
+	lessonsBucket  = []byte("lessons")
 )
 
 // Ledger is a folder with Refit's state. The file in it is opened for each

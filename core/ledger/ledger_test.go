@@ -79,7 +79,7 @@ func TestAttempts(t *testing.T) {
 	wantAttempts(t, open(t, dir), oldest, changed, attempt(2))
 
 	for range 2 { // the second time it is gone already
-		if err := l.Forget(t.Context(), oldest.ID); err != nil {
+		if err := l.Record(t.Context(), core.Entry{Attempt: oldest.ID}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -206,7 +206,7 @@ func TestNothingRunsForAContextThatHasEnded(t *testing.T) {
 	cancel()
 	for name, err := range map[string]error{
 		"save":   l.Save(ctx, attempt(1)),
-		"forget": l.Forget(ctx, attempt(1).ID),
+		"record": l.Record(ctx, core.Entry{Attempt: attempt(1).ID}),
 		"runs":   l.SetLastRuns(ctx, map[string]time.Time{"web": time.Now()}),
 	} {
 		if !errors.Is(err, context.Canceled) {

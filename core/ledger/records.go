@@ -34,20 +34,6 @@ func (l *Ledger) Save(ctx context.Context, a core.Attempt) error {
 	return nil
 }
 
-// Forget removes an attempt. It is no error if it is gone.
-func (l *Ledger) Forget(ctx context.Context, id string) error {
-	err := l.write(ctx, func(tx *bbolt.Tx) error {
-		if attempts := tx.Bucket(attemptsBucket); attempts != nil {
-			return attempts.Delete([]byte(id))
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("forget attempt %s: %w", id, err)
-	}
-	return nil
-}
-
 // Attempts returns those in flight, oldest first.
 func (l *Ledger) Attempts(ctx context.Context) ([]core.Attempt, error) {
 	var all []core.Attempt

@@ -38,6 +38,10 @@ type Observer interface {
 	// Logs returns the last lines that the container wrote, oldest first, at
 	// most that many, each cut to 1 KiB.
 	Logs(ctx context.Context, id string, lines int) ([]string, error)
+	// Signalled tells whether somebody sent the container a signal since that
+	// time, by the engine's clock: a person, or an engine that shuts down. A
+	// container that ended by itself was sent none.
+	Signalled(ctx context.Context, id string, since time.Time) (bool, error)
 }
 
 // Builder makes a successor that has its predecessor's settings.
@@ -110,15 +114,20 @@ type Checker interface {
 	Check(ctx context.Context, queries []core.Query) map[core.Query]core.Answer
 }
 
-// Journal keeps the attempts in flight. core/ledger is the real one.
+// Journal keeps the attempts in flight, and what became of them. core/ledger is
+// the real one.
 type Journal interface {
 	// Save writes the attempt, synced to the disk when it returns. An attempt
 	// of the same id is replaced.
 	Save(ctx context.Context, a core.Attempt) error
-	// Forget removes an attempt. It is no error if it is gone.
-	Forget(ctx context.Context, id string) error
+	// Record writes how an attempt ended into the history, keeps its lesson and
+	// forgets the attempt, all of it or nothing. A success ends what was learned
+	// of that container alone.
+	Record(ctx context.Context, e core.Entry) error
 	// Attempts returns those in flight, oldest first.
 	Attempts(ctx context.Context) ([]core.Attempt, error)
+	// Lessons returns what earlier attempts taught.
+	Lessons(ctx context.Context) ([]core.Lesson, error)
 }
 
 // nameTaken tells whether the engine refused a name because it is in use.

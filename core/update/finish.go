@@ -37,7 +37,7 @@ func (r *replacement) commit(ctx context.Context) error {
 	if r.Policy.Cleanup {
 		r.cleanImage(ctx, r.From.ID)
 	}
-	return r.Journal.Forget(ctx, r.Attempt.ID)
+	return r.enter(ctx, false)
 }
 
 // removePredecessor removes P, never with a volume. Somebody may have started it

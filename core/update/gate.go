@@ -20,14 +20,36 @@ const (
 	evidenceLines = 20
 )
 
+// disturbances is how often the gate begins again before it gives up.
+const disturbances = 3
+
+// errDisturbed ends one watching of a gate without a verdict: the engine was away,
+// or somebody stopped the container. It begins again.
+var errDisturbed = errors.New("the gate was disturbed")
+
 // gate watches S until it has proved itself. A nil error means that it has; a
 // *failure that it has not; errInterrupted that ctx ended before there was a verdict.
+func (r *replacement) gate(ctx context.Context) error {
+	for range disturbances {
+		err := r.watchOnce(ctx)
+		if !errors.Is(err, errDisturbed) {
+			return err
+		}
+		r.log.Warn("beginning the gate again", slog.Any("error", err))
+		if err := r.startAgain(ctx); err != nil {
+			return err
+		}
+	}
+	return fail(core.Interrupted, "somebody, or the engine, stopped the new container again and again")
+}
+
+// watchOnce watches until there is a verdict, or none can be had.
 //
 // An engine says Running=true of a container that waits for its next restart, so
 // the state alone proves nothing: RestartCount and StartedAt must not move.
-func (r *replacement) gate(ctx context.Context) error {
+func (r *replacement) watchOnce(ctx context.Context) error {
 	first, err := r.see(ctx)
-	if err != nil {
+	if err != nil && !errors.Is(err, errDisturbed) {
 		return err
 	}
 	began := time.Now()
@@ -38,6 +60,9 @@ func (r *replacement) gate(ctx context.Context) error {
 			return err
 		}
 		verdict, err := r.judge(first, now, time.Since(began))
+		if err != nil && now.Health.Status != "unhealthy" && r.signalled(ctx, first) {
+			return fmt.Errorf("%w: somebody stopped the new container", errDisturbed)
+		}
 		if verdict || err != nil {
 			return r.withEvidence(ctx, now, err)
 		}
@@ -47,6 +72,38 @@ func (r *replacement) gate(ctx context.Context) error {
 		case <-time.After(r.pause(time.Since(began))):
 		}
 	}
+}
+
+// signalled tells whether S was asked to end since it was seen as s. An engine that cannot say is one
+// that shuts down.
+func (r *replacement) signalled(ctx context.Context, s core.Status) bool {
+	asked, err := r.Engine.Signalled(ctx, s.ID, s.StartedAt)
+	return asked || err != nil
+}
+
+// startAgain brings S back after a disturbance. An engine that shuts down still
+// answers for a moment, so a refusal is tried again for a while.
+func (r *replacement) startAgain(ctx context.Context) error {
+	var err error
+	for range 30 {
+		s, seen := r.see(ctx)
+		switch {
+		case errors.Is(seen, errInterrupted):
+			return seen
+		case seen == nil && !s.Exists():
+			return fail(core.ChangedMeanwhile, "somebody removed the new container")
+		case seen == nil && s.State.Up():
+			return nil
+		case seen == nil:
+			err = r.Engine.Start(ctx, r.Successor)
+		}
+		select {
+		case <-ctx.Done():
+			return errInterrupted
+		case <-time.After(time.Second):
+		}
+	}
+	return fail(core.Interrupted, "the new container did not start again after a disturbance: %v", err)
 }
 
 // pause is short at first, when most failures show, and never longer than half a second.
@@ -111,20 +168,24 @@ func oom(s core.Status) string {
 	return ""
 }
 
-// see looks at S, and waits for an engine that does not answer: without it there
-// is no verdict.
+// see looks at S, and waits for an engine that does not answer. Once it answers
+// again the error is errDisturbed: what happened meanwhile proves nothing.
 func (r *replacement) see(ctx context.Context) (core.Status, error) {
 	since := time.Now()
+	away := false
 	for {
 		s, err := r.Engine.Look(ctx, r.Successor)
 		switch {
 		case ctx.Err() != nil:
 			return s, errInterrupted
+		case err == nil && away:
+			return s, fmt.Errorf("%w: the engine did not answer for %s", errDisturbed, time.Since(since).Round(time.Second))
 		case err == nil:
 			return s, nil
 		case time.Since(since) > blindness:
 			return s, fmt.Errorf("watch the new container: %w", err)
 		}
+		away = true
 		select {
 		case <-ctx.Done():
 			return s, errInterrupted

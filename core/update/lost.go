@@ -110,5 +110,5 @@ func (r *replacement) adopt(ctx context.Context, s core.Status) error {
 	if err := r.dropKeptTag(ctx); err != nil {
 		return err
 	}
-	return r.Journal.Forget(ctx, r.Attempt.ID)
+	return r.enter(ctx, false)
 }

@@ -2,6 +2,7 @@ package update
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -114,9 +115,6 @@ func (u *Updater) resume(ctx context.Context, a core.Attempt) core.Result {
 		r.result.Reason = core.Reason{Code: core.Interrupted, Text: "an interrupted update was finished"}
 	}
 	r.conclude(context.WithoutCancel(ctx), err)
-	if err != nil && r.result.Outcome == core.OutcomeHeld {
-		r.result.Outcome = core.OutcomeRecovered
-	}
 	r.result.Took = time.Since(began)
 	return r.result
 }
@@ -125,7 +123,7 @@ func (u *Updater) resume(ctx context.Context, a core.Attempt) core.Result {
 func (r *replacement) resumeGate(ctx context.Context) error {
 	s, err := r.see(ctx)
 	switch {
-	case err != nil:
+	case err != nil && !errors.Is(err, errDisturbed):
 		return err
 	case !s.Exists() || s.Name != r.Name:
 		return fail(core.Interrupted, "an update was interrupted before the new container stood in its place")
@@ -139,7 +137,7 @@ func (r *replacement) resumeGate(ctx context.Context) error {
 func (r *replacement) resumeFinish(ctx context.Context) error {
 	s, err := r.see(ctx)
 	switch {
-	case err != nil:
+	case err != nil && !errors.Is(err, errDisturbed):
 		return err
 	case !s.Exists():
 		return fail(core.ChangedMeanwhile, "somebody removed the new container")

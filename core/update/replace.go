@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/refit-dev/refit/core"
@@ -56,18 +57,21 @@ func (v *voyage) replace(ctx context.Context, s core.Step) core.Result {
 		place:   func() {},
 		Attempt: core.Attempt{
 			ID: attemptID(), Owner: v.Owner, Name: c.Name, Predecessor: c.ID, State: c.State,
-			From: c.Image, To: s.To, Policy: s.Policy, Started: began,
+			From: c.Image, To: s.To, Policy: s.Policy, Started: began, Back: s.Back,
 		},
 		result: core.Result{
 			Name: c.Name, ID: c.ID, Outcome: core.OutcomeUpdated, Reason: s.Reason,
 			From: c.Image, To: s.To, Started: began,
 		},
 	}
+	r.From.Digest = c.Digest()
+	r.result.From = r.From
 	r.log.Info("found a new image", slog.String("image", c.Image.Reference.Text), slog.String("reason", s.Reason.Text))
 	same, err := r.pull(ctx)
 	switch {
 	case err != nil:
 		r.result.Outcome, r.result.Reason = core.OutcomeHeld, reasonOf(cancelled(ctx, err), core.PullFailed)
+		r.noteIf(r.enter(context.WithoutCancel(ctx), false))
 	case same:
 		r.result.Outcome = core.OutcomeUnchanged
 		r.result.Reason = core.Reason{Code: core.UpToDate, Text: "the new image has the same content"}
@@ -78,6 +82,40 @@ func (v *voyage) replace(ctx context.Context, s core.Step) core.Result {
 	r.result.To = r.To
 	r.result.Took = time.Since(began)
 	return r.result
+}
+
+// enter writes into the ledger how the attempt ended, and what is learned from
+// it. Open is set where something is still to be done.
+func (r *replacement) enter(ctx context.Context, open bool) error {
+	r.result.To, r.result.Took = r.To, time.Since(r.result.Started)
+	err := r.Journal.Record(ctx, core.Entry{Attempt: r.Attempt.ID, Open: open, Result: r.result, Lesson: r.lesson(ctx)})
+	if err != nil {
+		return fmt.Errorf("write the end into the ledger: %w", err)
+	}
+	return nil
+}
+
+// lesson is what the end teaches. An image that a person has left is quarantined.
+func (r *replacement) lesson(ctx context.Context) *core.Lesson {
+	if r.Back && r.result.Outcome == core.OutcomeUpdated {
+		return &core.Lesson{Image: r.From, At: time.Now(), Reason: core.Reason{Code: core.AskedBack, Text: "a person went back from it"}}
+	}
+	before, err := r.Journal.Lessons(ctx)
+	if err != nil {
+		before = nil // only the length of a back-off depends on it
+	}
+	i := slices.IndexFunc(before, func(l core.Lesson) bool { return l.Container == r.Name })
+	if i < 0 {
+		return core.Learn(r.result, r.Policy, nil)
+	}
+	return core.Learn(r.result, r.Policy, &before[i])
+}
+
+// noteIf adds what went wrong, if anything, to what a person is told.
+func (r *replacement) noteIf(err error) {
+	if err != nil {
+		r.result.Notes = append(r.result.Notes, err.Error())
+	}
 }
 
 // cancelled gives the true reason for what failed because ctx ended.

@@ -26,6 +26,9 @@ func (r *replacement) undo(ctx context.Context, cause error) {
 	r.Cause = &reason
 	r.result.Reason = reason
 	r.result.Outcome = core.OutcomeHeld
+	if r.resumed {
+		r.result.Outcome = core.OutcomeRecovered
+	}
 	if r.Touched {
 		r.result.Outcome = core.OutcomeRolledBack
 		r.log.Warn("rolling back", slog.String("reason", reason.Text), slog.String("code", string(reason.Code)))
@@ -41,10 +44,12 @@ func (r *replacement) undo(ctx context.Context, cause error) {
 		r.result.Outcome = core.OutcomeDown
 		r.result.Notes = append(r.result.Notes, r.advice()...)
 		r.log.Error("container is down", slog.Any("error", err))
+		r.noteIf(r.enter(ctx, true))
 	default:
 		r.result.Outcome = core.OutcomeFailed
 		r.result.Notes = append(r.result.Notes, "the rollback is not complete, Refit will try again: "+err.Error())
 		r.log.Error("rollback is not complete", slog.Any("error", err))
+		r.noteIf(r.enter(ctx, true))
 	}
 }
 
@@ -258,9 +263,7 @@ func (r *replacement) tidyUndone(ctx context.Context, s core.Status) error {
 	if r.Policy.Cleanup {
 		r.cleanImage(ctx, r.To.ID)
 	}
-	if err := r.Journal.Forget(ctx, r.Attempt.ID); err != nil {
-		r.result.Notes = append(r.result.Notes, "the ledger did not forget the attempt: "+err.Error())
-	}
+	r.noteIf(r.enter(ctx, false))
 	return nil
 }
 

@@ -8,8 +8,10 @@ package update
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +28,8 @@ type Updater struct {
 	// Owner is this instance's id, 12 hexadecimal digits: the same after a
 	// restart, another one for every other Refit on the engine. Required.
 	Owner string
+	// Force tries what earlier attempts have taught not to try.
+	Force bool
 	// Parallel bounds the containers that are between stop and start at one
 	// time; 0 means 4.
 	Parallel int
@@ -43,11 +47,48 @@ func (u *Updater) Plan(ctx context.Context, due map[string]bool, only []string) 
 		return core.Plan{}, fmt.Errorf("list containers: %w", err)
 	}
 	w := core.World{Containers: all, Settings: u.Settings, Due: due, Only: only}
+	if w.Lessons, err = u.lessons(ctx); err != nil {
+		return core.Plan{}, err
+	}
 	answers, err := u.ask(ctx, w.Queries())
 	if err != nil {
 		return core.Plan{}, err
 	}
 	return core.MakePlan(w, answers), nil
+}
+
+// lessons returns those that hold now.
+func (u *Updater) lessons(ctx context.Context) ([]core.Lesson, error) {
+	if u.Force {
+		return nil, nil
+	}
+	all, err := u.Journal.Lessons(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger: %w", err)
+	}
+	now := time.Now()
+	return slices.DeleteFunc(all, func(l core.Lesson) bool { return l.Over(now) }), nil
+}
+
+// PlanBack returns the plan that moves one container to an image that it ran
+// before. The image need not be on the engine any more if it has a digest.
+func (u *Updater) PlanBack(ctx context.Context, c core.Container, to core.Image) (core.Plan, error) {
+	policy, bad, ok := u.Settings.PolicyOf(c)
+	if !ok {
+		return core.Plan{}, errors.New(bad.Text)
+	}
+	if to.Digest != "" {
+		id, err := u.Engine.Resolve(ctx, to.Reference.Repository+"@"+to.Digest)
+		if err != nil {
+			return core.Plan{}, fmt.Errorf("look up the image: %w", err)
+		}
+		to.ID = id
+	}
+	to.Reference, to.Platform = c.Image.Reference, c.Image.Platform
+	return core.Plan{Steps: []core.Step{{
+		Container: c, Policy: policy, Action: core.Update, To: to, Back: true,
+		Reason: core.Reason{Code: core.AskedBack, Text: "a person asked for the image before"},
+	}}}, nil
 }
 
 // ask has the registry's questions answered by the registry, and the local ones
