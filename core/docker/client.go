@@ -162,11 +162,9 @@ func (f tlsFiles) check() error {
 		if name == "" {
 			continue
 		}
-		file, err := os.Open(name)
-		if err != nil {
+		if _, err := os.ReadFile(name); err != nil {
 			return fmt.Errorf("read the TLS %s: %w", what, err)
 		}
-		file.Close()
 	}
 	if (f.cert == "") != (f.key == "") {
 		return errors.New("use TLS: a client's certificate and its key go together, one of them is missing")

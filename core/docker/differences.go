@@ -189,14 +189,18 @@ func (c *comparison) objects(at, under string, want, got object) {
 func (c *comparison) values(at, key string, want, got any) {
 	a, b := object{"": want}.object(""), object{"": got}.object("")
 	switch {
-	case a != nil && b != nil, a != nil && blank(got), b != nil && blank(want):
+	case a != nil && (b != nil || blank(got)), b != nil && blank(want):
 		c.objects(at, key, a, b)
 	case equal(want, got), blank(want) && blank(got) && !meaningful[key]:
-	case !secret(at) && (shown[key] || !isText(want) && !isText(got)):
+	case mayShow(at, key, want, got):
 		c.lines = append(c.lines, fmt.Sprintf("%s: %s, was %s", at, show(got), show(want)))
 	default:
 		c.lines = append(c.lines, at+" differs")
 	}
+}
+
+func mayShow(at, key string, want, got any) bool {
+	return !secret(at) && (shown[key] || !isText(want) && !isText(got))
 }
 
 // named are the objects whose keys the user chose: that a key is there says

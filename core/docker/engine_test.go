@@ -161,18 +161,20 @@ func waitForFile(t *testing.T, e *dockertest.Engine, id, name string) {
 // rich is a container with a value in as many fields as an engine takes on any machine.
 func rich(image string) (*container.Config, *container.HostConfig) {
 	grace := 3
-	return &container.Config{
-			Image: image, Env: []string{"OWN=1", "BOTH=mine", "EMPTY="}, Labels: map[string]string{"own": "1", "refit.enable": "true"},
-			User: "1000:1000", WorkingDir: "/tmp", StopSignal: "SIGQUIT", StopTimeout: &grace, Hostname: "host", Domainname: "example.test",
-			OpenStdin: true, Cmd: []string{"web", "-addr", ":8080"},
-		}, &container.HostConfig{
-			RestartPolicy: container.RestartPolicy{Name: "on-failure", MaximumRetryCount: 3},
-			Resources:     container.Resources{Memory: 64 << 20, CPUShares: 512, NanoCPUs: 5e8},
-			CapDrop:       []string{"NET_RAW"}, ExtraHosts: []string{"other:10.1.2.3"}, DNS: []string{"10.9.9.9"}, Init: new(bool),
-			LogConfig: container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "1m"}},
-			Tmpfs:     map[string]string{"/scratch": "size=1m"}, ReadonlyRootfs: true, ShmSize: 32 << 20,
-			Sysctls: map[string]string{"net.core.somaxconn": "64"}, SecurityOpt: []string{"no-new-privileges"},
-		}
+	config := &container.Config{
+		Image: image, Env: []string{"OWN=1", "BOTH=mine", "EMPTY="}, Labels: map[string]string{"own": "1", "refit.enable": "true"},
+		User: "1000:1000", WorkingDir: "/tmp", StopSignal: "SIGQUIT", StopTimeout: &grace, Hostname: "host", Domainname: "example.test",
+		OpenStdin: true, Cmd: []string{"web", "-addr", ":8080"},
+	}
+	host := &container.HostConfig{
+		RestartPolicy: container.RestartPolicy{Name: "on-failure", MaximumRetryCount: 3},
+		Resources:     container.Resources{Memory: 64 << 20, CPUShares: 512, NanoCPUs: 5e8},
+		CapDrop:       []string{"NET_RAW"}, ExtraHosts: []string{"other:10.1.2.3"}, DNS: []string{"10.9.9.9"}, Init: new(bool),
+		LogConfig: container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "1m"}},
+		Tmpfs:     map[string]string{"/scratch": "size=1m"}, ReadonlyRootfs: true, ShmSize: 32 << 20,
+		Sysctls: map[string]string{"net.core.somaxconn": "64"}, SecurityOpt: []string{"no-new-privileges"},
+	}
+	return config, host
 }
 
 func TestAnUntouchedContainerAndAFaithfulCopyDifferInNothing(t *testing.T) {

@@ -83,60 +83,74 @@ func TestAFailedPullSaysWhy(t *testing.T) {
 	}
 }
 
-func TestUntag(t *testing.T) {
+func TestTheLastNameOfAnUnusedImageIsNotTaken(t *testing.T) {
 	t.Parallel()
 	e := dockertest.New(t)
 	c := connect(t, e)
-	used, unused := e.Name("used")+":1", e.Name("unused")+":1"
-	usedID, unusedID := e.Image(used, `ENTRYPOINT ["/fixture"]`), e.Image(unused, `ENTRYPOINT ["/fixture"]`)
-	id := e.Container(e.Name("web"), &container.Config{Image: used}, nil, nil)
+	tag := e.Name("unused") + ":1"
+	id := e.Image(tag, `ENTRYPOINT ["/fixture"]`)
+	if err := c.Untag(t.Context(), tag); err == nil {
+		t.Error("no error")
+	}
+	resolves(t, c, tag, id)
+}
 
-	t.Run("the last name of an image that no container uses is refused", func(t *testing.T) {
-		if err := c.Untag(t.Context(), unused); err == nil {
-			t.Error("no error")
-		}
-		if got, err := c.Resolve(t.Context(), unused); err != nil || got != unusedID {
-			t.Errorf("the tag stands for %q (%v), want %q", got, err, unusedID)
-		}
-	})
-	t.Run("one of two names goes", func(t *testing.T) {
-		second := e.Name("unused") + ":2"
-		if err := c.Tag(t.Context(), unusedID, second); err != nil {
-			t.Fatal(err)
-		}
-		if tags, err := c.TagsOf(t.Context(), e.Name("unused")); err != nil || len(tags) != 2 || tags[second] != unusedID {
-			t.Errorf("its tags are %v (%v)", tags, err)
-		}
-		if err := c.Untag(t.Context(), second); err != nil {
-			t.Error(err)
-		}
-		if got, err := c.Resolve(t.Context(), unused); err != nil || got != unusedID {
-			t.Errorf("the other tag stands for %q (%v), want %q", got, err, unusedID)
-		}
-	})
-	t.Run("the last name of an image that a stopped container uses goes, the image stays", func(t *testing.T) {
-		if removed, err := c.RemoveImage(t.Context(), usedID); err != nil || removed {
-			t.Fatalf("an image with a tag: %v (%v)", removed, err)
-		}
-		if err := c.Untag(t.Context(), used); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := c.Resolve(t.Context(), used); err != nil || got != "" {
-			t.Errorf("the tag stands for %q (%v), want nothing", got, err)
-		}
-		if removed, err := c.RemoveImage(t.Context(), usedID); err != nil || removed {
-			t.Errorf("an image in use: %v (%v)", removed, err)
-		}
-		if _, err := e.API.ImageInspect(t.Context(), usedID); err != nil {
-			t.Errorf("the image: %v", err)
-		}
-		if err := c.Remove(t.Context(), id, false); err != nil {
-			t.Fatal(err)
-		}
-		if removed, err := c.RemoveImage(t.Context(), usedID); err != nil || !removed {
-			t.Errorf("an image that nothing uses any more: %v (%v)", removed, err)
-		}
-	})
+func TestOneOfTwoNamesGoes(t *testing.T) {
+	t.Parallel()
+	e := dockertest.New(t)
+	c := connect(t, e)
+	first, second := e.Name("unused")+":1", e.Name("unused")+":2"
+	id := e.Image(first, `ENTRYPOINT ["/fixture"]`)
+	if err := c.Tag(t.Context(), id, second); err != nil {
+		t.Fatal(err)
+	}
+	if tags, err := c.TagsOf(t.Context(), e.Name("unused")); err != nil || len(tags) != 2 || tags[second] != id {
+		t.Errorf("its tags are %v (%v)", tags, err)
+	}
+	if err := c.Untag(t.Context(), second); err != nil {
+		t.Error(err)
+	}
+	resolves(t, c, second, "")
+	resolves(t, c, first, id)
+}
+
+// Asked without force the engine refuses, and with force it would take the image
+// from a container that does not run.
+func TestTheLastNameOfAnImageInUseGoesAndTheImageStays(t *testing.T) {
+	t.Parallel()
+	e := dockertest.New(t)
+	c := connect(t, e)
+	tag := e.Name("used") + ":1"
+	imageID := e.Image(tag, `ENTRYPOINT ["/fixture"]`)
+	e.Image(e.Name("other")+":1", `ENTRYPOINT ["/fixture"]`)
+	id := e.Container(e.Name("web"), &container.Config{Image: tag}, nil, nil)
+	removes(t, c, imageID, false) // it has a tag
+	if err := c.Untag(t.Context(), tag); err != nil {
+		t.Fatal(err)
+	}
+	resolves(t, c, tag, "")
+	removes(t, c, imageID, false) // it is in use
+	if _, err := e.API.ImageInspect(t.Context(), imageID); err != nil {
+		t.Errorf("the image: %v", err)
+	}
+	if err := c.Remove(t.Context(), id, false); err != nil {
+		t.Fatal(err)
+	}
+	removes(t, c, imageID, true)
+}
+
+func resolves(t *testing.T, c *docker.Client, text, want string) {
+	t.Helper()
+	if got, err := c.Resolve(t.Context(), text); err != nil || got != want {
+		t.Errorf("%s stands for %q (%v), want %q", text, got, err, want)
+	}
+}
+
+func removes(t *testing.T, c *docker.Client, id string, want bool) {
+	t.Helper()
+	if got, err := c.RemoveImage(t.Context(), id); err != nil || got != want {
+		t.Errorf("remove the image: %t (%v), want %t", got, err, want)
+	}
 }
 
 func TestResolveTakesNoIDForAName(t *testing.T) {

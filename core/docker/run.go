@@ -78,7 +78,7 @@ func (c *Client) askToStop(ctx context.Context, id, signal string, grace time.Du
 		if grace == 0 {
 			grace = ownGrace
 		}
-		c.signalAndWait(ctx, id, signal, grace)
+		_ = c.signalAndWait(ctx, id, signal, grace) // what comes of it, the stop tells
 		// The engine still has to be told to stop it: to what it did not stop
 		// itself, a restart policy applies. No grace is left.
 		options.Timeout = new(int)
@@ -100,9 +100,9 @@ func stopping(c container.InspectResponse) (string, time.Duration) {
 	return signal, grace
 }
 
-// signalAndWait sends a signal and waits until the container has ended, or its
-// grace is over. It has no error: what comes of it, the stop that follows tells.
-func (c *Client) signalAndWait(ctx context.Context, id, signal string, grace time.Duration) {
+// signalAndWait sends a signal and waits until the container has ended; its error
+// may also mean that its grace is over.
+func (c *Client) signalAndWait(ctx context.Context, id, signal string, grace time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if grace >= 0 { // else its own grace is for as long as it takes
@@ -112,12 +112,14 @@ func (c *Client) signalAndWait(ctx context.Context, id, signal string, grace tim
 	// Asked before the signal is sent, so that its end is not missed if a
 	// restart policy starts it again at once.
 	ended, failed := c.api.ContainerWait(ctx, id, container.WaitConditionNextExit)
-	if c.api.ContainerKill(ctx, id, signal) != nil {
-		return // it does not run at the moment, or not any more
+	if err := c.api.ContainerKill(ctx, id, signal); err != nil {
+		return err // it does not run at the moment, or not any more
 	}
 	select {
 	case <-ended:
-	case <-failed:
+		return nil
+	case err := <-failed:
+		return err
 	}
 }
 

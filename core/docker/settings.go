@@ -94,37 +94,43 @@ func statedLinks(links []string) []string {
 // for them, or the user did with a path alone. Made again without a name such a
 // volume would be new and empty (containrrr/watchtower#410).
 func (f facts) editMounts(host object) map[string]string {
-	there := map[string]object{}
-	for _, mount := range f.Container.objects("Mounts") {
-		if mount.text("Type") == "volume" && mount.text("Name") != "" {
-			there[path.Clean(mount.text("Destination"))] = mount
-		}
+	unspoken := f.ownVolumes()
+	volume := func(at string) object {
+		defer delete(unspoken, at)
+		return unspoken[at]
 	}
-	spoken := map[string]bool{}
 	for _, mount := range host.objects("Mounts") {
-		at := path.Clean(mount.text("Target"))
-		spoken[at] = true
-		if volume, ok := there[at]; ok && mount.text("Type") == "volume" && mount.text("Source") == "" {
-			mount["Source"] = volume.text("Name")
+		found := volume(path.Clean(mount.text("Target")))
+		if found != nil && mount.text("Type") == "volume" && mount.text("Source") == "" {
+			mount["Source"] = found.text("Name")
 		}
 	}
 	binds := host.list("Binds")
 	for i := range binds {
 		bind, _ := binds[i].(string)
-		at := destination(bind)
-		spoken[at] = true
-		if volume, ok := there[at]; ok && !strings.Contains(bind, ":") {
-			binds[i] = volumeBind(volume)
+		if found := volume(destination(bind)); found != nil && !strings.Contains(bind, ":") {
+			binds[i] = volumeBind(found)
 		}
 	}
-	unspoken := map[string]string{}
-	for at, volume := range there {
+	stated := map[string]string{}
+	for at, found := range unspoken {
+		stated[at] = volumeBind(found)
+	}
+	return stated
+}
+
+// ownVolumes are those in place, by destination, less those that are there
+// because another container has them.
+func (f facts) ownVolumes() map[string]object {
+	own := map[string]object{}
+	for _, mount := range f.Container.objects("Mounts") {
+		at, name := path.Clean(mount.text("Destination")), mount.text("Name")
 		inherited, shared := f.Inherited[at]
-		if !spoken[at] && (!shared || inherited != volume.text("Name")) {
-			unspoken[at] = volumeBind(volume)
+		if mount.text("Type") == "volume" && name != "" && (!shared || inherited != name) {
+			own[at] = mount
 		}
 	}
-	return unspoken
+	return own
 }
 
 // destination is where a bind is mounted: "SOURCE:DESTINATION:MODE", or a

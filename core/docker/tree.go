@@ -22,11 +22,6 @@ func (o object) text(key string) string {
 	return text
 }
 
-func (o object) flag(key string) bool {
-	flag, _ := o[key].(bool)
-	return flag
-}
-
 func (o object) list(key string) []any {
 	list, _ := o[key].([]any)
 	return list

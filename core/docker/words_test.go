@@ -128,16 +128,8 @@ func TestLogLinesAreShortAndHarmless(t *testing.T) {
 func TestAnEngineThatCannotBeReachedSaysWhatWasTried(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	deaf, err := net.Listen("unix", filepath.Join(dir, "deaf"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	deaf.(*net.UnixListener).SetUnlinkOnClose(false)
-	deaf.Close()
-	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
-	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // it would tell of the handshakes that fail here
-	secure.StartTLS()
-	t.Cleanup(secure.Close)
+	silence(t, filepath.Join(dir, "deaf"))
+	secure := secured(t)
 	plain := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(plain.Close)
 	ca := writeCA(t, dir, secure)
@@ -173,6 +165,28 @@ func TestAnEngineThatCannotBeReachedSaysWhatWasTried(t *testing.T) {
 			}
 		})
 	}
+}
+
+// silence makes a socket that nobody listens at any more.
+func silence(t *testing.T, name string) {
+	t.Helper()
+	deaf, err := net.Listen("unix", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deaf.(*net.UnixListener).SetUnlinkOnClose(false)
+	if err := deaf.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func secured(t *testing.T) *httptest.Server {
+	t.Helper()
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // it would tell of the handshakes that fail here
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	return secure
 }
 
 func newCertificate(t *testing.T) []byte {

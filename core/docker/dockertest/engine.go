@@ -269,7 +269,7 @@ var fixture = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // what stays is in the folder for temporary files
 	name := filepath.Join(dir, "fixture")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", name, "github.com/refit-dev/refit/cmd/fixture")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

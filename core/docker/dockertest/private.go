@@ -277,7 +277,7 @@ func (p *Private) end(t testing.TB) {
 		p.endRest()
 	}
 	if p.log != nil {
-		p.log.Close()
+		told("close its log", p.log.Close())
 	}
 	if p.dir != "" {
 		told("unmount its folders", unmount(p.dir))
