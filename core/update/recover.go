@@ -18,7 +18,7 @@ import (
 //
 // It goes by the ledger; where the ledger knows nothing, by the containers'
 // names and the successors' marks. It touches only what this instance began:
-// what another one left is reported, with the outcome held.
+// what another one left is reported, with the outcome held, unless Adopt is set.
 func (u *Updater) Recover(ctx context.Context) ([]core.Result, error) {
 	attempts, err := u.Journal.Attempts(ctx)
 	if err != nil {
@@ -54,7 +54,7 @@ func (u *Updater) marked(all []core.Container, known []core.Attempt) (ours []cor
 		if !parked && !waiting {
 			continue // finished long ago: the mark is dropped at its next update
 		}
-		if s.Mark.Owner != u.Owner {
+		if s.Mark.Owner != u.Owner && !u.Adopt {
 			foreign = append(foreign, reportForeign(s, name))
 			continue
 		}

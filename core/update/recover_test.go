@@ -109,7 +109,7 @@ func TestAnothersReplacementIsReportedAndNotTouched(t *testing.T) {
 			b.Errorf("results %+v, want one that says foreign", results)
 		}
 		if !b.look(left.ID).Exists() {
-			b.Error("the other's successor was removed")
+			t.Error("the other's successor was removed")
 		}
 	})
 }

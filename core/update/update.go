@@ -30,6 +30,9 @@ type Updater struct {
 	Owner string
 	// Force tries what earlier attempts have taught not to try.
 	Force bool
+	// Adopt lets Recover finish or undo what another Refit began, too. Only a
+	// person can know that the other one is gone.
+	Adopt bool
 	// Parallel bounds the containers that are between stop and start at one
 	// time; 0 means 4.
 	Parallel int
