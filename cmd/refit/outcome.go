@@ -25,7 +25,8 @@ var mishaps = map[core.Outcome]int{
 }
 
 // benign are the reasons to hold a container that are no fault: Refit declines,
-// or waits for another container whose own result says what is wrong.
+// waits for another container whose own result says what is wrong, or keeps away
+// from an image whose failure has been told when it happened.
 var benign = map[core.Code]bool{
 	core.Unsupported:         true,
 	core.DependencyHeld:      true,
@@ -33,6 +34,8 @@ var benign = map[core.Code]bool{
 	core.InReplacement:       true,
 	core.InProgressElsewhere: true,
 	core.Foreign:             true,
+	core.Quarantined:         true,
+	core.BackingOff:          true,
 }
 
 // isFault tells whether a container that is held for that reason is waiting for
@@ -43,6 +46,9 @@ func isFault(c core.Code) bool { return !benign[c] }
 func exitCode(results []core.Result) int {
 	code := exitDone
 	for _, r := range results {
+		if r.Outcome == core.OutcomeRolledBack && r.Reason.Code == core.Interrupted {
+			continue // recovery undid what a dead process had begun: that is its work
+		}
 		code = max(code, mishaps[r.Outcome])
 		if r.Outcome == core.OutcomeHeld && isFault(r.Reason.Code) {
 			code = max(code, exitFailed)

@@ -189,6 +189,7 @@ func TestTheWorstResultMakesTheExitCode(t *testing.T) {
 		"held because not authorized":      {result("b", core.OutcomeHeld, core.Unauthorized, "").Result, exitFailed},
 		"interrupted":                      {result("b", core.OutcomeInterrupted, core.Cancelled, "").Result, exitFailed},
 		"rolled back":                      {result("b", core.OutcomeRolledBack, core.GateFailed, "").Result, exitRolledBack},
+		"recovered by undoing it":          {result("b", core.OutcomeRolledBack, core.Interrupted, "").Result, exitDone},
 		"failed":                           {result("b", core.OutcomeFailed, core.EngineFailed, "").Result, exitFailed},
 		"down":                             {result("b", core.OutcomeDown, core.StartFailed, "").Result, exitDown},
 	}

@@ -56,10 +56,26 @@ func (p *program) connect(ctx context.Context) (*session, error) {
 	}
 	p.settings.Self = s.self.ID
 	s.updater = &update.Updater{
-		Engine: client, Registry: reg, Journal: s.ledger, Settings: p.settings,
+		Engine: client, Registry: reg, Journal: onlooker{s.ledger, p.log}, Settings: p.settings,
 		Owner: s.owner(), Parallel: p.parallel, Log: p.log,
 	}
 	return s, nil
+}
+
+// onlooker is the ledger for who only looks. That it cannot be read, because it
+// belongs to another user or is elsewhere, is told and keeps nobody from looking.
+type onlooker struct {
+	*ledger.Ledger
+	log *slog.Logger
+}
+
+// Lessons are none where they cannot be read.
+func (o onlooker) Lessons(ctx context.Context) ([]core.Lesson, error) {
+	lessons, err := o.Ledger.Lessons(ctx)
+	if err != nil {
+		o.log.Warn("looking without what earlier updates have taught", slog.Any("error", err))
+	}
+	return lessons, nil
 }
 
 // reach asks the engine who it is, and for the containers that matter here.

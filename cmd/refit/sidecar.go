@@ -103,14 +103,17 @@ func (s *session) greet(ctx context.Context) error {
 	return nil
 }
 
-// ours are the containers that this Refit looks after, with their policies.
+// ours are the containers that this Refit looks after: those that core does not
+// set aside before any registry has answered. It asks none.
 func (s *session) ours(all []core.Container) []core.Step {
 	var found []core.Step
-	for _, c := range all {
-		policy, _, _ := s.settings.PolicyOf(c) // a bad label is told in the cycle
-		named := len(s.names) == 0 || slices.Contains(s.names, c.Name)
-		if named && policy.Enabled && policy.Scope == s.settings.Scope && c.ID != s.self.ID {
-			found = append(found, core.Step{Container: c, Policy: policy})
+	for _, step := range core.MakePlan(core.World{Containers: all, Settings: s.settings, Only: s.names}, nil).Steps {
+		switch step.Reason.Code {
+		case core.NotEnabled, core.OtherScope, core.NotNamed, core.NotRunning:
+		default:
+			if step.Container.ID != s.settings.Self {
+				found = append(found, step)
+			}
 		}
 	}
 	return found

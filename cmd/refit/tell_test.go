@@ -110,23 +110,28 @@ func TestTheSidecarLooksAfterItsOwnScopeAndNamesOnly(t *testing.T) {
 		c.ID, c.Labels = name, labels
 		return c
 	}
+	stopped := labelled("stopped", map[string]string{"refit.enable": "true"})
+	stopped.State = core.Exited
 	all := []core.Container{
 		labelled("plain", nil),
 		labelled("on", map[string]string{"refit.enable": "true"}),
 		labelled("other", map[string]string{"refit.enable": "true"}),
 		labelled("blue", map[string]string{"refit.enable": "true", "refit.scope": "blue"}),
 		labelled("self", map[string]string{"refit.enable": "true"}),
+		labelled("slip", map[string]string{"refit.enabel": "true"}),
+		stopped,
 	}
-	c, err := configure([]string{"on", "blue"}, nil)
+	c, err := configure([]string{"on", "blue", "self", "slip", "stopped"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &session{program: &program{config: c}, self: core.Status{ID: "self"}}
+	c.settings.Self = "self"
+	s := &session{program: &program{config: c}}
 	var got []string
 	for _, step := range s.ours(all) {
 		got = append(got, step.Container.Name)
 	}
-	if diff := cmp.Diff([]string{"on"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"on", "slip"}, got); diff != "" {
 		t.Errorf("ours (-want +got):\n%s", diff)
 	}
 }
