@@ -26,7 +26,7 @@ var mishaps = map[core.Outcome]int{
 
 // benign are the reasons to hold a container that are no fault: Refit declines,
 // waits for another container whose own result says what is wrong, or keeps away
-// from an image whose failure has been told when it happened.
+// from an image that failed, which was told when it did.
 var benign = map[core.Code]bool{
 	core.Unsupported:         true,
 	core.DependencyHeld:      true,
@@ -35,7 +35,6 @@ var benign = map[core.Code]bool{
 	core.InProgressElsewhere: true,
 	core.Foreign:             true,
 	core.Quarantined:         true,
-	core.BackingOff:          true,
 }
 
 // isFault tells whether a container that is held for that reason is waiting for
@@ -46,9 +45,6 @@ func isFault(c core.Code) bool { return !benign[c] }
 func exitCode(results []core.Result) int {
 	code := exitDone
 	for _, r := range results {
-		if r.Outcome == core.OutcomeRolledBack && r.Reason.Code == core.Interrupted {
-			continue // recovery undid what a dead process had begun: that is its work
-		}
 		code = max(code, mishaps[r.Outcome])
 		if r.Outcome == core.OutcomeHeld && isFault(r.Reason.Code) {
 			code = max(code, exitFailed)

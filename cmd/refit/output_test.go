@@ -189,7 +189,8 @@ func TestTheWorstResultMakesTheExitCode(t *testing.T) {
 		"held because not authorized":      {result("b", core.OutcomeHeld, core.Unauthorized, "").Result, exitFailed},
 		"interrupted":                      {result("b", core.OutcomeInterrupted, core.Cancelled, "").Result, exitFailed},
 		"rolled back":                      {result("b", core.OutcomeRolledBack, core.GateFailed, "").Result, exitRolledBack},
-		"recovered by undoing it":          {result("b", core.OutcomeRolledBack, core.Interrupted, "").Result, exitDone},
+		"undone by a recovery":             {result("b", core.OutcomeRolledBack, core.Interrupted, "").Result, exitRolledBack},
+		"held by a quarantine":             {result("b", core.OutcomeHeld, core.Quarantined, "").Result, exitDone},
 		"failed":                           {result("b", core.OutcomeFailed, core.EngineFailed, "").Result, exitFailed},
 		"down":                             {result("b", core.OutcomeDown, core.StartFailed, "").Result, exitDown},
 	}

@@ -65,6 +65,11 @@ func (s *session) forever(ctx context.Context) error {
 	}
 	l := s.loop()
 	l.Report = func(_ core.Plan, results []core.Result) { tell(ctx, s.log, results) }
+	l.Recover = func(ctx context.Context) error {
+		rows, err := s.recover(ctx)
+		tell(ctx, s.log, results(rows))
+		return err
+	}
 	return l.Run(ctx)
 }
 
@@ -103,13 +108,13 @@ func (s *session) greet(ctx context.Context) error {
 	return nil
 }
 
-// ours are the containers that this Refit looks after: those that core does not
-// set aside before any registry has answered. It asks none.
+// ours are the containers that this Refit looks after, also those that do not
+// run now: what core does not set aside as none of its business.
 func (s *session) ours(all []core.Container) []core.Step {
 	var found []core.Step
 	for _, step := range core.MakePlan(core.World{Containers: all, Settings: s.settings, Only: s.names}, nil).Steps {
 		switch step.Reason.Code {
-		case core.NotEnabled, core.OtherScope, core.NotNamed, core.NotRunning:
+		case core.NotEnabled, core.OtherScope, core.NotNamed:
 		default:
 			if step.Container.ID != s.settings.Self {
 				found = append(found, step)

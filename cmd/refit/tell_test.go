@@ -131,7 +131,7 @@ func TestTheSidecarLooksAfterItsOwnScopeAndNamesOnly(t *testing.T) {
 	for _, step := range s.ours(all) {
 		got = append(got, step.Container.Name)
 	}
-	if diff := cmp.Diff([]string{"on", "slip"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"on", "slip", "stopped"}, got); diff != "" {
 		t.Errorf("ours (-want +got):\n%s", diff)
 	}
 }
