@@ -136,6 +136,51 @@ func TestAStreamThatIsLostComesBack(t *testing.T) {
 	})
 }
 
+func TestAnEngineThatComesBackIsRecovered(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, b *bench) {
+		calls := 0
+		b.loop.Recover = func(context.Context) error {
+			calls++
+			if calls == 1 {
+				return errors.New("not yet")
+			}
+			return nil
+		}
+		b.start(t)
+		b.sleep(time.Hour)
+		if calls != 0 {
+			t.Errorf("recovered %d times at the start, which is not the loop's business", calls)
+		}
+		b.engine.fail(nil)
+		b.sleep(time.Hour)
+		if calls != 2 {
+			t.Errorf("recovered %d times after the engine came back, want 2: once in vain, then well", calls)
+		}
+		b.stop(t)
+	})
+}
+
+func TestAnEngineThatComesBackDuringACycleIsRecovered(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, b *bench) {
+		calls := 0
+		b.loop.Recover = func(context.Context) error { calls++; return nil }
+		b.engine.all = []core.Container{container("web")}
+		b.loop.Report = func(core.Plan, []core.Result) {
+			time.Sleep(time.Minute) // the events stand by now
+			b.engine.fail(nil)
+			time.Sleep(time.Minute)
+		}
+		b.start(t)
+		b.sleep(time.Hour)
+		if calls != 1 {
+			t.Errorf("recovered %d times, want once", calls)
+		}
+		b.stop(t)
+	})
+}
+
 func TestAnEngineThatHangsUpIsNotCalledEverySecond(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, b *bench) {

@@ -69,6 +69,11 @@ type Loop struct {
 	// that has something to change waits until it can be had. Nil means that
 	// there is nobody else.
 	Lock func(context.Context) (unlock func() error, err error)
+	// Recover finishes or undoes what an engine that went away left half done. It
+	// is called, from the goroutine of Run and between cycles, whenever the
+	// engine has come back, and again until it returns nil. At the start it is not:
+	// whoever runs the loop has recovered before. Nil means that there is no need.
+	Recover func(context.Context) error
 	// Report hears of every cycle, from the goroutine of Run. Nil means nobody.
 	Report func(core.Plan, []core.Result)
 	// Beat is told until when the loop is to be taken for alive: some minutes

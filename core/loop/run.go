@@ -23,8 +23,11 @@ type run struct {
 	beatAt    time.Time
 	previous  time.Time // the turn before
 
-	listing, cycling, remembering, beating *condition
-	listWait, cycleWait                    backoff
+	stood bool // the events have stood before
+	mend  bool // the engine has come back since the last recovery
+
+	listing, cycling, mending, remembering, beating *condition
+	listWait, cycleWait, mendWait                   backoff
 }
 
 func (l *Loop) begin(box *inbox) *run {
@@ -33,6 +36,7 @@ func (l *Loop) begin(box *inbox) *run {
 		Loop: l, box: box, listAt: now, previous: now,
 		listing:     &condition{log: l.log(), what: "look at the containers"},
 		cycling:     &condition{log: l.log(), what: "run a cycle"},
+		mending:     &condition{log: l.log(), what: "recover"},
 		remembering: &condition{log: l.log(), what: "remember last runs"},
 		beating:     &condition{log: l.log(), what: "give a sign of life"},
 	}
@@ -42,7 +46,8 @@ func (l *Loop) begin(box *inbox) *run {
 func (r *run) hear(n news) {
 	now := wall()
 	switch {
-	case n.standing: // whatever happened before the stream stood was missed
+	case n.standing > 0: // whatever happened before the stream stood was missed
+		r.stand(n)
 		r.lookAt(now)
 	case n.changed || r.unknown(n.started):
 		at := now.Add(debounce)
@@ -51,6 +56,15 @@ func (r *run) hear(n news) {
 		}
 		r.lookAt(at)
 	}
+}
+
+// stand notes how often the events came to stand. If it is not for the first
+// time, there may be something to recover: a replacement that the engine's end
+// cut short could neither go forward nor back.
+func (r *run) stand(n news) {
+	again := n.standing > 1 || n.standing == 1 && r.stood
+	r.stood = r.stood || n.standing > 0
+	r.mend = r.mend || again && r.Recover != nil
 }
 
 // unknown tells whether one of the containers did not run at the last look. The
@@ -147,6 +161,27 @@ func (r *run) look(ctx context.Context, now time.Time) {
 	if first {
 		r.start(len(all), now)
 	}
+	if r.mend {
+		r.recover(ctx)
+	}
+}
+
+// recover is called when the engine answers again.
+func (r *run) recover(ctx context.Context) {
+	r.alive(wall().Add(longestCycle))
+	err := r.Recover(ctx)
+	r.beatAt = time.Time{}
+	r.beat(wall())
+	if ctx.Err() != nil {
+		return
+	}
+	r.mending.tell(err)
+	r.mend = err != nil
+	if r.mend {
+		r.lookAt(wall().Add(r.mendWait.next()))
+		return
+	}
+	r.mendWait.reset()
 }
 
 func (r *run) ask(ctx context.Context) ([]core.Container, error) {
@@ -189,7 +224,7 @@ func (r *run) cycle(ctx context.Context, due map[string]bool) {
 	r.beatAt = time.Time{}
 	r.beat(wall())
 	// What was heard meanwhile was mostly our own doing: one look tells the rest.
-	r.box.take()
+	r.stand(r.box.take())
 	r.lookAt(wall())
 	if ctx.Err() == nil {
 		r.cycling.tell(err)

@@ -66,7 +66,7 @@ type inbox struct {
 
 // news is what the events since the last look amount to.
 type news struct {
-	standing bool            // the stream stands anew
+	standing int             // how often the stream came to stand
 	changed  bool            // a container came, went, or has another name
 	started  map[string]bool // these were started
 }
@@ -83,7 +83,7 @@ func (b *inbox) put(e core.Event) {
 	defer b.mu.Unlock()
 	switch e.Action {
 	case "": // the zero Event
-		b.news.standing = true
+		b.news.standing++
 	case "create", "destroy", "rename":
 		b.news.changed = true
 	case "start":
