@@ -69,22 +69,22 @@ func (s *story) begin(e *testscript.Env) error {
 		e.Setenv(name, value)
 	}
 	e.Values[storyKey{}] = s
-	e.Defer(s.end)
+	e.Defer(func() { s.end(filepath.Join(e.WorkDir, "log")) })
 	// For docker run --label-file.
 	labels := "refit.enable=true\nrefit.scope=" + s.engine.Prefix() + "\n"
 	return os.WriteFile(filepath.Join(e.WorkDir, "enabled"), []byte(labels), 0o600)
 }
 
 // end leaves no sidecar behind that would look after containers which are
-// being removed.
-func (s *story) end() {
-	if s.sidecar == nil {
-		return
+// being removed. What the last one has logged is told if the story failed.
+func (s *story) end(log string) {
+	if s.sidecar != nil {
+		_ = s.sidecar.Process.Kill() // it may have ended by itself
+		_ = s.sidecar.Wait()
 	}
-	if err := s.sidecar.Process.Signal(syscall.SIGKILL); err != nil {
-		s.t.Errorf("kill the sidecar: %v", err)
+	if text, err := os.ReadFile(log); err == nil && s.t.Failed() {
+		s.t.Logf("the last sidecar's log:\n%s", text)
 	}
-	_ = s.sidecar.Wait() // it was killed
 }
 
 // name is what the engine knows a container of the story by.
