@@ -121,7 +121,10 @@ func (l line) check() error {
 	}
 	for _, o := range l.options {
 		if !o.belongs(l.command) {
-			return refusal{problem: fmt.Sprintf("--%s belongs to refit %s", o.name, o.command), hint: "refit " + o.command + " --help says more"}
+			return refusal{
+				problem: fmt.Sprintf("--%s belongs to refit %s", o.name, strings.Join(o.commands, " and refit ")),
+				hint:    "refit " + o.commands[0] + " --help says more",
+			}
 		}
 	}
 	return nil

@@ -80,6 +80,7 @@ json and short besides Go's own.`,
 			more: `Examples:
     refit update
     refit update web
+    refit update --force web        although its new image failed before
 
 ` + exitCodes,
 		},
@@ -91,7 +92,7 @@ json and short besides Go's own.`,
 		{
 			name: "recover", run: runRecover, usage: "recover",
 			summary: "finish or undo interrupted updates (every start of the sidecar does it too)",
-			more:    "Touches only what a Refit with the same engine, scope and name or data folder began.",
+			more:    "Touches only what a Refit with the same engine, scope and name or data folder began,\nunless --force is given.",
 		},
 		{
 			name: "health", run: runHealth, usage: "health",

@@ -34,6 +34,7 @@ type config struct {
 	data                     string // "" where nothing says where
 	level                    slog.Level
 	debug, jsonLog, exitCode bool
+	force                    bool
 	format                   string
 
 	// warnings are told to the log before anything is done.

@@ -225,6 +225,7 @@ func TestWrongUsageIsRefusedInOneLineWithAHint(t *testing.T) {
 		"an unknown letter":              {args: []string{"-z"}, want: "unknown flag -z", hint: "refit --help"},
 		"a flag behind a command":        {args: []string{"check", "web", "--exit-cod"}, want: "unknown flag --exit-cod", hint: "--exit-code?"},
 		"a flag without its value":       {args: []string{"--schedule"}, want: "--schedule needs a value", hint: "--schedule CRON"},
+		"a flag of two other commands":   {args: []string{"check", "--force"}, want: "--force belongs to refit update and refit recover", hint: "refit update --help"},
 		"a flag of another command":      {args: []string{"update", "--format", "json"}, want: "--format belongs to refit check", hint: "refit check --help"},
 		"a schedule and an interval":     {args: []string{"--schedule", "@daily", "--interval", "30"}, want: "both --schedule and --interval are given", hint: "one of them"},
 		"the same, from the environment": {args: []string{"--interval", "30"}, env: map[string]string{"REFIT_SCHEDULE": "@daily"}, want: "both REFIT_SCHEDULE and --interval are given", hint: "one of them"},
@@ -379,8 +380,8 @@ func flagsRow(o option) string {
 	if o.short != "" {
 		name += ", `-" + o.short + "`"
 	}
-	if o.command != "" {
-		name += " (`refit " + o.command + "`)"
+	if len(o.commands) > 0 {
+		name += " (`refit " + strings.Join(o.commands, "`, `refit ") + "`)"
 	}
 	return fmt.Sprintf("| %s | `%s` | %s | %s |\n", name, strings.Join(o.variables(), "`, `"), o.initial, o.help)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"flag"
+	"slices"
 	"strings"
 
 	"github.com/refit-dev/refit/core"
@@ -18,8 +19,8 @@ type option struct {
 	value   string
 	initial string // the default, as people write it
 	help    string
-	// command is the only command that has it, "" for all.
-	command string
+	// commands are the only ones that have it; none means all.
+	commands []string
 	// many lets it be given more than once.
 	many bool
 	// others are variables of other programs that mean the same, tried in their
@@ -53,7 +54,9 @@ func (o option) variables() []string {
 }
 
 // belongs tells whether the command ("" is the root) takes the flag.
-func (o option) belongs(command string) bool { return o.command == "" || o.command == command }
+func (o option) belongs(command string) bool {
+	return len(o.commands) == 0 || slices.Contains(o.commands, command)
+}
 
 // findOption finds a flag by its name or its letter.
 func findOption(name string) (option, bool) {

@@ -219,7 +219,7 @@ var options = []option{
 		set:    toggle(func(c *config) *bool { return &c.debug }),
 	},
 	{
-		name: "format", group: groupOutput, value: "FORMAT", initial: "table", command: "check",
+		name: "format", group: groupOutput, value: "FORMAT", initial: "table", commands: []string{"check"},
 		help: "`table`, `json`, or a Go template that is filled in for each container: `{{.Container}} {{.Action}}`.",
 		set: func(c *config, text string) error {
 			c.format = text
@@ -227,9 +227,14 @@ var options = []option{
 		},
 	},
 	{
-		name: "exit-code", group: groupOutput, command: "check",
+		name: "exit-code", group: groupOutput, commands: []string{"check"},
 		help: "End with 10 if a new image waits for a container, with 30 if something could not be checked.",
 		set:  toggle(func(c *config) *bool { return &c.exitCode }),
+	},
+	{
+		name: "force", group: groupWhich, commands: []string{"update", "recover"},
+		help: "`refit update`: try again what failed before, in spite of quarantine and back-off. `refit recover`: finish or undo what another Refit began, too; that one must not run any more.",
+		set:  toggle(func(c *config) *bool { return &c.force }),
 	},
 }
 
