@@ -58,7 +58,7 @@ func Learn(r Result, p Policy, before *Lesson) *Lesson {
 			l.Container = r.Name
 		}
 		return l
-	case r.Reason.Code == Cancelled, r.Reason.Code == ChangedMeanwhile, r.Reason.Code == Interrupted:
+	case transient(r.Reason.Code):
 		return nil
 	}
 	l.Container, l.Times = r.Name, 1
@@ -67,6 +67,17 @@ func Learn(r Result, p Policy, before *Lesson) *Lesson {
 	}
 	l.Until = l.At.Add(min(firstBackOff<<min(l.Times-1, 16), mostBackOff))
 	return l
+}
+
+// transient tells whether a reason says something of its moment only: the next
+// cycle may try again.
+func transient(c Code) bool {
+	switch c {
+	case Cancelled, ChangedMeanwhile, Interrupted, EngineFailed, InProgressElsewhere:
+		return true
+	default:
+		return false
+	}
 }
 
 // same tells whether the lesson is about that image.

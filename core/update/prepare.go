@@ -28,7 +28,7 @@ func (r *replacement) pull(ctx context.Context) (same bool, err error) {
 func (r *replacement) record(ctx context.Context) error {
 	p, err := r.Engine.Look(ctx, r.Predecessor)
 	if err != nil {
-		return fail(core.EngineFailed, "inspect it: %v", err)
+		return engineFailed(err, "inspect it")
 	}
 	if p.Name != r.Name || p.State.Up() != r.State.Up() {
 		return fail(core.ChangedMeanwhile, "it was removed, renamed, stopped or started since it was listed")
@@ -44,7 +44,7 @@ func (r *replacement) record(ctx context.Context) error {
 		return err
 	}
 	if r.TagBefore, err = r.Engine.Resolve(ctx, r.From.Reference.Text); err != nil {
-		return fail(core.EngineFailed, "look up %s: %v", r.From.Reference.Text, err)
+		return engineFailed(err, "look up %s", r.From.Reference.Text)
 	}
 	if r.TagBefore == "" {
 		r.TagBefore = r.From.ID
@@ -53,7 +53,7 @@ func (r *replacement) record(ctx context.Context) error {
 		return err
 	}
 	if err := r.Engine.Tag(ctx, r.From.ID, r.KeptTag()); err != nil {
-		return fail(core.EngineFailed, "keep the old image by a second tag: %v", err)
+		return engineFailed(err, "keep the old image by a second tag")
 	}
 	return nil
 }
@@ -62,7 +62,7 @@ func (r *replacement) record(ctx context.Context) error {
 func (r *replacement) clearNames(ctx context.Context) error {
 	old, err := r.Engine.Look(ctx, r.Name+core.OldSuffix)
 	if err != nil {
-		return fail(core.EngineFailed, "look for %s: %v", r.Name+core.OldSuffix, err)
+		return engineFailed(err, "look for %s", r.Name+core.OldSuffix)
 	}
 	if old.Exists() {
 		return fail(core.NameTaken, "a container %s exists; Refit needs that name: rename or remove it", old.Name)
@@ -70,7 +70,7 @@ func (r *replacement) clearNames(ctx context.Context) error {
 	left, err := r.Engine.Look(ctx, r.Name+core.NewSuffix)
 	switch {
 	case err != nil:
-		return fail(core.EngineFailed, "look for %s: %v", r.Name+core.NewSuffix, err)
+		return engineFailed(err, "look for %s", r.Name+core.NewSuffix)
 	case !left.Exists():
 		return nil
 	case left.Mark == nil:
@@ -79,7 +79,7 @@ func (r *replacement) clearNames(ctx context.Context) error {
 		return fail(core.InProgressElsewhere, "another Refit (%s) is replacing it", left.Mark.Owner)
 	}
 	if err := r.Engine.Remove(ctx, left.ID, true); err != nil {
-		return fail(core.EngineFailed, "remove %s, left by an earlier attempt: %v", left.Name, err)
+		return engineFailed(err, "remove %s, left by an earlier attempt", left.Name)
 	}
 	return nil
 }
@@ -96,14 +96,14 @@ func (r *replacement) create(ctx context.Context) error {
 	s, err := r.Engine.Look(ctx, id)
 	switch {
 	case err != nil:
-		return fail(core.EngineFailed, "inspect the new container: %v", err)
+		return engineFailed(err, "inspect the new container")
 	case s.ImageID != r.To.ID:
 		return fail(core.ChangedMeanwhile, "the tag %s was moved by somebody else while the new container was made", r.To.Reference.Text)
 	}
 	differences, err := r.Engine.Differences(ctx, r.Snapshot, id)
 	switch {
 	case err != nil:
-		return fail(core.EngineFailed, "compare the new container with the old one: %v", err)
+		return engineFailed(err, "compare the new container with the old one")
 	case len(differences) > 0:
 		return fail(core.SettingsDiffer, "the new container would not be the same: %s", strings.Join(differences, "; "))
 	}
@@ -121,7 +121,7 @@ func (r *replacement) createTagged(ctx context.Context) (id string, err error) {
 	}
 	reference := r.From.Reference.Text
 	if err := r.Engine.Tag(ctx, r.To.ID, reference); err != nil {
-		return "", fail(core.EngineFailed, "tag the new image as %s: %v", reference, err)
+		return "", engineFailed(err, "tag the new image as %s", reference)
 	}
 	id, err = r.Engine.Create(ctx, core.Draft{
 		Name: r.Name + core.NewSuffix, From: r.Snapshot, Reference: reference, Mark: r.Mark(),
@@ -134,7 +134,7 @@ func (r *replacement) createTagged(ctx context.Context) (id string, err error) {
 	case err != nil:
 		return "", fail(core.CreateFailed, "create the new container: %v", err)
 	case back != nil:
-		return id, fail(core.EngineFailed, "point %s back to the old image: %v", reference, back)
+		return id, engineFailed(back, "point %s back to the old image", reference)
 	}
 	return id, nil
 }

@@ -15,6 +15,7 @@ import (
 // Recover finishes or undoes what an earlier process left in the middle, and
 // returns a result for each container that it had to do with. It runs at every
 // start, before the first cycle, and when nothing is left to do it does nothing.
+// An error means that something could not be finished, and that it should be called again.
 //
 // It goes by the ledger; where the ledger knows nothing, by the containers'
 // names and the successors' marks. It touches only what this instance began:
@@ -31,12 +32,16 @@ func (u *Updater) Recover(ctx context.Context) ([]core.Result, error) {
 	marked, foreign := u.marked(all, attempts)
 	results := foreign
 	for _, a := range slices.Concat(attempts, marked) {
-		results = append(results, u.resume(ctx, a))
+		result, pending := u.resume(ctx, a)
+		results = append(results, result)
+		if pending != nil {
+			err = errors.Join(err, fmt.Errorf("recover %s: %w", a.Name, pending))
+		}
 		if ctx.Err() != nil {
 			return results, ctx.Err()
 		}
 	}
-	return results, u.dropStrayTags(ctx)
+	return results, errors.Join(err, u.dropStrayTags(ctx))
 }
 
 // marked makes attempts of the successors that the ledger does not know.
@@ -53,6 +58,9 @@ func (u *Updater) marked(all []core.Container, known []core.Attempt) (ours []cor
 		name, waiting := strings.CutSuffix(s.Name, core.NewSuffix)
 		if !parked && !waiting {
 			continue // finished long ago: the mark is dropped at its next update
+		}
+		if policy, _, _ := u.Settings.PolicyOf(s); policy.Scope != u.Settings.Scope {
+			continue // another Refit's by name, and none of our business
 		}
 		if s.Mark.Owner != u.Owner && !u.Adopt {
 			foreign = append(foreign, reportForeign(s, name))
@@ -88,8 +96,9 @@ func (u *Updater) reconstruct(s, p core.Container, name string) core.Attempt {
 	}
 }
 
-// resume goes on with one attempt from the line at which it was left.
-func (u *Updater) resume(ctx context.Context, a core.Attempt) core.Result {
+// resume goes on with one attempt from the line at which it was left. Pending is
+// why it is not over yet.
+func (u *Updater) resume(ctx context.Context, a core.Attempt) (result core.Result, pending error) {
 	began := time.Now()
 	r := &replacement{
 		Updater: u, Attempt: a, log: u.log(a.Name), place: func() {}, resumed: true,
@@ -116,7 +125,7 @@ func (u *Updater) resume(ctx context.Context, a core.Attempt) core.Result {
 	}
 	r.conclude(context.WithoutCancel(ctx), err)
 	r.result.Took = time.Since(began)
-	return r.result
+	return r.result, r.pending
 }
 
 // resumeGate watches an S that runs under its name; any other is rolled back.

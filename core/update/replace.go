@@ -24,6 +24,9 @@ type replacement struct {
 
 	// resumed is set where another process began it.
 	resumed bool
+	// pending is why it is not over and should be tried again, nil if it is. What
+	// only a person can mend is not tried again.
+	pending error
 
 	result  core.Result
 	stopped time.Time // when P was asked to stop
@@ -40,6 +43,16 @@ func (f *failure) Error() string { return f.Reason.String() }
 
 func fail(code core.Code, format string, args ...any) error {
 	return &failure{Reason: core.Reason{Code: code, Text: fmt.Sprintf(format, args...)}}
+}
+
+// engineFailed is the failure of a call to the engine that says nothing about the
+// container. People are told the innermost cause only: the layers above it hold
+// addresses and ids, and begin with what the caller says anyway.
+func engineFailed(err error, format string, args ...any) error {
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(inner) {
+		err = inner
+	}
+	return fail(core.EngineFailed, "%s: %v", fmt.Sprintf(format, args...), err)
 }
 
 // errInterrupted ends a replacement whose successor is left in its gate: the

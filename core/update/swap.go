@@ -50,31 +50,33 @@ func (r *replacement) stop(ctx context.Context) error {
 	// An engine goes on stopping when its caller hangs up. Whoever starts P again
 	// must know that it is down, so this is not cut short; grace bounds it.
 	ctx = context.WithoutCancel(ctx)
-	if err := r.Engine.Stop(ctx, r.Predecessor, r.Policy.StopSignal, r.Policy.StopTimeout); err != nil {
-		return fail(core.StopFailed, "stop it: %v", err)
-	}
+	asked := r.Engine.Stop(ctx, r.Predecessor, r.Policy.StopSignal, r.Policy.StopTimeout)
+	// What the answer was does not matter: is it down?
 	p, err = r.Engine.Look(ctx, r.Predecessor)
-	if err != nil {
-		return fail(core.EngineFailed, "see that it is down: %v", err)
-	}
-	if !p.Exists() || p.State.Up() {
+	switch {
+	case err != nil:
+		return engineFailed(err, "see that it is down")
+	case p.Exists() && !p.State.Up():
+		return nil
+	case asked != nil:
+		return fail(core.StopFailed, "it does not stop: %v", asked)
+	default:
 		return fail(core.StopFailed, "it is %s after its stop", stateOf(p))
 	}
-	return nil
 }
 
 // unchanged looks once more whether P is what was recorded, before it is touched.
 func (r *replacement) unchanged(ctx context.Context) (core.Status, error) {
 	p, err := r.Engine.Look(ctx, r.Predecessor)
 	if err != nil {
-		return p, fail(core.EngineFailed, "inspect it: %v", err)
+		return p, engineFailed(err, "inspect it")
 	}
 	if p.Name != r.Name || p.State.Up() != r.State.Up() {
 		return p, fail(core.ChangedMeanwhile, "it was removed, renamed, stopped or started meanwhile")
 	}
 	differences, err := r.Engine.Differences(ctx, r.Snapshot, r.Predecessor)
 	if err != nil {
-		return p, fail(core.EngineFailed, "look for changes: %v", err)
+		return p, engineFailed(err, "look for changes")
 	}
 	if len(differences) > 0 {
 		return p, fail(core.ChangedMeanwhile, "its settings were changed meanwhile: %s", strings.Join(differences, "; "))
@@ -88,7 +90,7 @@ func (r *replacement) park(ctx context.Context, p core.Status) error {
 		return nil
 	}
 	if err := r.Engine.SetRestartPolicy(ctx, p.ID, core.RestartPolicy{Name: "no"}); err != nil {
-		return fail(core.EngineFailed, "set its restart policy to no: %v", err)
+		return engineFailed(err, "set its restart policy to no")
 	}
 	return nil
 }

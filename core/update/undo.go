@@ -14,6 +14,10 @@ import (
 // (it may be restarting). After that the record stays, and Recover goes on.
 const patience = 2 * time.Minute
 
+// reluctance is how long P may refuse to start before it is called down: an
+// engine that has just started itself refuses for a moment.
+const reluctance = 20 * time.Second
+
 // undo rolls back, whatever happened and wherever: afterwards P stands under its
 // name in the state that it was in. The caller's context must outlive a
 // cancellation: once begun, a rollback is not turned round.
@@ -38,17 +42,28 @@ func (r *replacement) undo(ctx context.Context, cause error) {
 		r.result.Notes = append(r.result.Notes, err.Error())
 	}
 	err := r.persist(ctx)
+	if !errors.As(err, &f) {
+		r.pending = err
+	}
 	switch {
 	case err == nil:
 	case errors.Is(err, errDown):
 		r.result.Outcome = core.OutcomeDown
 		r.result.Notes = append(r.result.Notes, r.advice()...)
 		r.log.Error("container is down", slog.Any("error", err))
-		r.noteIf(r.enter(ctx, true))
+		r.enterOnce(ctx)
 	default:
 		r.result.Outcome = core.OutcomeFailed
 		r.result.Notes = append(r.result.Notes, "the rollback is not complete, Refit will try again: "+err.Error())
 		r.log.Error("rollback is not complete", slog.Any("error", err))
+		r.enterOnce(ctx)
+	}
+}
+
+// enterOnce writes into the history that something is left to do. Who tries again
+// later does not repeat it.
+func (r *replacement) enterOnce(ctx context.Context) {
+	if !r.resumed {
 		r.noteIf(r.enter(ctx, true))
 	}
 }
@@ -61,11 +76,12 @@ var errDown = errors.New("the old container does not start either")
 func (r *replacement) persist(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience+r.Policy.StopTimeout)
 	defer cancel()
-	pause := 100 * time.Millisecond
+	began, pause := time.Now(), 100*time.Millisecond
 	for {
 		err := r.rollback(ctx)
 		var f *failure
-		if err == nil || errors.Is(err, errDown) || errors.As(err, &f) {
+		down := errors.Is(err, errDown) && time.Since(began) > reluctance
+		if err == nil || down || errors.As(err, &f) {
 			return err
 		}
 		select {
@@ -77,8 +93,8 @@ func (r *replacement) persist(ctx context.Context) error {
 	}
 }
 
-// rollback is R2 to R8. An error of type *failure is final, errDown too; any
-// other may be tried again.
+// rollback is R2 to R8. An error of type *failure is final; any other may be
+// tried again, errDown for a while.
 func (r *replacement) rollback(ctx context.Context) error {
 	s, err := r.successor(ctx)
 	if err != nil {

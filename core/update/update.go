@@ -28,7 +28,9 @@ type Updater struct {
 	// Owner is this instance's id, 12 hexadecimal digits: the same after a
 	// restart, another one for every other Refit on the engine. Required.
 	Owner string
-	// Force tries what earlier attempts have taught not to try.
+	// Impatient tries what a back-off would put off: a person asks, and waits.
+	Impatient bool
+	// Force tries what is quarantined, too.
 	Force bool
 	// Adopt lets Recover finish or undo what another Refit began, too. Only a
 	// person can know that the other one is gone.
@@ -70,7 +72,9 @@ func (u *Updater) lessons(ctx context.Context) ([]core.Lesson, error) {
 		return nil, fmt.Errorf("read the ledger: %w", err)
 	}
 	now := time.Now()
-	return slices.DeleteFunc(all, func(l core.Lesson) bool { return l.Over(now) }), nil
+	return slices.DeleteFunc(all, func(l core.Lesson) bool {
+		return l.Over(now) || u.Impatient && !l.Until.IsZero()
+	}), nil
 }
 
 // PlanBack returns the plan that moves one container to an image that it ran
