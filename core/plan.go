@@ -98,6 +98,24 @@ func MakePlan(w World, answers map[Query]Answer) Plan {
 	return Plan{Steps: steps}
 }
 
+// PlanBack decides about the one container that w.Only names: it moves to an image
+// that it ran before, because a person asks, unless something is in the way.
+func PlanBack(w World, to Image) Plan {
+	var plan Plan
+	for _, s := range w.survey() {
+		c := s.Container
+		switch {
+		case s.Reason.Code == NotNamed:
+			continue
+		case s.Action == "":
+			s.settle(Update, AskedBack, "a person asked for the image before, %s", Short(to.Digest+to.ID))
+			s.To, s.Back = Image{Reference: c.Image.Reference, Digest: to.Digest, ID: to.ID, Platform: c.Image.Platform}, true
+		}
+		plan.Steps = append(plan.Steps, s)
+	}
+	return plan
+}
+
 // Held returns the step as one that something outside the plan holds back.
 func (s Step) Held(code Code, format string, args ...any) Step {
 	s.settle(Hold, code, format, args...)

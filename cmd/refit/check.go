@@ -115,14 +115,18 @@ func writeFindings(w io.Writer, found []finding, format string) error {
 		}
 		return writeTable(w, rows)
 	case "json":
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		if err := e.Encode(found); err != nil {
-			return fmt.Errorf("write json: %w", err)
-		}
-		return nil
+		return writeJSON(w, found)
 	}
 	return writeTemplate(w, found, format)
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return fmt.Errorf("write json: %w", err)
+	}
+	return nil
 }
 
 func parseTemplate(format string) (*template.Template, error) {

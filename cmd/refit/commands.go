@@ -85,6 +85,27 @@ json and short besides Go's own.`,
 ` + exitCodes,
 		},
 		{
+			name: "rollback", run: runRollback, usage: "rollback NAME", least: 1, most: 1,
+			summary: "go back to the image that a container ran before; the one it leaves is not tried again",
+			more: `The image before is kept on the engine, or pulled again by its digest. The way back is an
+update like any other: watched, and undone if it fails. The image that is left is
+quarantined, until its tag moves on or somebody asks for it: refit update --force NAME.
+
+Example:
+    refit rollback web`,
+		},
+		{
+			name: "history", run: runHistory, usage: "history [flags] [NAME…]", most: -1,
+			summary: "show what was done, when, how long it was down, and why",
+			more: `Examples:
+    refit history
+    refit history web
+    refit history --format json web
+
+Looks at the state in --data, not at the engine, so that it also tells of containers that
+are no more. Newest first.`,
+		},
+		{
 			name: "explain", run: runExplain, usage: "explain NAME", least: 1, most: 1,
 			summary: "show what holds for a container, where it comes from, and when it is looked at next",
 			more:    "Example:\n    refit explain web",

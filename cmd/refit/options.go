@@ -219,8 +219,8 @@ var options = []option{
 		set:    toggle(func(c *config) *bool { return &c.debug }),
 	},
 	{
-		name: "format", group: groupOutput, value: "FORMAT", initial: "table", commands: []string{"check"},
-		help: "`table`, `json`, or a Go template that is filled in for each container: `{{.Container}} {{.Action}}`.",
+		name: "format", group: groupOutput, value: "FORMAT", initial: "table", commands: []string{"check", "history"},
+		help: "`table`, `json`, or a Go template that is filled in for each container (check only): `{{.Container}} {{.Action}}`.",
 		set: func(c *config, text string) error {
 			c.format = text
 			return checkFormat(text)

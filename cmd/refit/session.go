@@ -58,7 +58,8 @@ func (p *program) connect(ctx context.Context) (*session, error) {
 	s.updater = &update.Updater{
 		Engine: client, Registry: reg, Journal: onlooker{s.ledger, p.log}, Settings: p.settings,
 		Owner: s.owner(), Parallel: p.parallel, Log: p.log,
-		Force: p.force && p.command == "update", Adopt: p.force && p.command == "recover",
+		Impatient: p.command == "update",
+		Force:     p.force && p.command == "update", Adopt: p.force && p.command == "recover",
 	}
 	return s, nil
 }

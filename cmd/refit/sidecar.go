@@ -58,11 +58,6 @@ func (s *session) once(ctx context.Context) (int, error) {
 
 // forever runs the loop until ctx ends.
 func (s *session) forever(ctx context.Context) error {
-	rows, err := s.recover(ctx)
-	tell(ctx, s.log, results(rows))
-	if err != nil {
-		return err
-	}
 	l := s.loop()
 	l.Report = func(_ core.Plan, results []core.Result) { tell(ctx, s.log, results) }
 	l.Recover = func(ctx context.Context) error {

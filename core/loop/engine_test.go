@@ -149,13 +149,13 @@ func TestAnEngineThatComesBackIsRecovered(t *testing.T) {
 		}
 		b.start(t)
 		b.sleep(time.Hour)
-		if calls != 0 {
-			t.Errorf("recovered %d times at the start, which is not the loop's business", calls)
+		if calls != 2 {
+			t.Errorf("recovered %d times at the start, want 2: once in vain, then well", calls)
 		}
 		b.engine.fail(nil)
 		b.sleep(time.Hour)
-		if calls != 2 {
-			t.Errorf("recovered %d times after the engine came back, want 2: once in vain, then well", calls)
+		if calls != 3 {
+			t.Errorf("recovered %d times when the engine had come back, want once more", calls)
 		}
 		b.stop(t)
 	})
@@ -174,11 +174,34 @@ func TestAnEngineThatComesBackDuringACycleIsRecovered(t *testing.T) {
 		}
 		b.start(t)
 		b.sleep(time.Hour)
-		if calls != 1 {
-			t.Errorf("recovered %d times, want once", calls)
+		if calls != 2 {
+			t.Errorf("recovered %d times, want once at the start and once afterwards", calls)
 		}
 		b.stop(t)
 	})
+}
+
+func TestWhatACycleCouldNotPutRightIsRecovered(t *testing.T) {
+	t.Parallel()
+	for outcome, want := range map[core.Outcome]int{core.OutcomeDown: 2, core.OutcomeFailed: 2, core.OutcomeRolledBack: 1} {
+		t.Run(string(outcome), func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T, b *bench) {
+				calls := 0
+				b.loop.Recover = func(context.Context) error { calls++; return nil }
+				b.engine.all = []core.Container{container("web")}
+				b.updater.apply = func(context.Context, core.Plan) []core.Result {
+					return []core.Result{{Name: "web", Outcome: outcome}}
+				}
+				b.start(t)
+				b.sleep(time.Hour)
+				if calls != want {
+					t.Errorf("recovered %d times, want %d", calls, want)
+				}
+				b.stop(t)
+			})
+		})
+	}
 }
 
 func TestAnEngineThatHangsUpIsNotCalledEverySecond(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -69,10 +70,10 @@ type Loop struct {
 	// that has something to change waits until it can be had. Nil means that
 	// there is nobody else.
 	Lock func(context.Context) (unlock func() error, err error)
-	// Recover finishes or undoes what an engine that went away left half done. It
-	// is called, from the goroutine of Run and between cycles, whenever the
-	// engine has come back, and again until it returns nil. At the start it is not:
-	// whoever runs the loop has recovered before. Nil means that there is no need.
+	// Recover finishes or undoes what was left half done: by a process before, by
+	// an engine that went away, or by a cycle that could not put things right. It is
+	// called, from the goroutine of Run and between cycles, at the start and after
+	// each of these, and again until it returns nil. Nil means that there is no need.
 	Recover func(context.Context) error
 	// Report hears of every cycle, from the goroutine of Run. Nil means nobody.
 	Report func(core.Plan, []core.Result)
@@ -191,6 +192,13 @@ func forgetInterrupted(ctx context.Context, runs map[string]time.Time, results [
 
 // wall is the present as the clock on the wall shows it. With Go's second, hidden
 // reading, comparisons would not notice that the clock was set or the machine slept.
+// halfDone tells whether a cycle left something for Recover.
+func halfDone(results []core.Result) bool {
+	return slices.ContainsFunc(results, func(r core.Result) bool {
+		return r.Outcome == core.OutcomeDown || r.Outcome == core.OutcomeFailed
+	})
+}
+
 func wall() time.Time { return time.Now().Round(0) }
 
 func (l *Loop) log() *slog.Logger {

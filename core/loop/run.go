@@ -24,7 +24,7 @@ type run struct {
 	previous  time.Time // the turn before
 
 	stood bool // the events have stood before
-	mend  bool // the engine has come back since the last recovery
+	mend  bool // something may be half done: at the start, and whenever the engine has come back
 
 	listing, cycling, mending, remembering, beating *condition
 	listWait, cycleWait, mendWait                   backoff
@@ -33,7 +33,7 @@ type run struct {
 func (l *Loop) begin(box *inbox) *run {
 	now := wall()
 	return &run{
-		Loop: l, box: box, listAt: now, previous: now,
+		Loop: l, box: box, listAt: now, previous: now, mend: l.Recover != nil,
 		listing:     &condition{log: l.log(), what: "look at the containers"},
 		cycling:     &condition{log: l.log(), what: "run a cycle"},
 		mending:     &condition{log: l.log(), what: "recover"},
@@ -166,7 +166,7 @@ func (r *run) look(ctx context.Context, now time.Time) {
 	}
 }
 
-// recover is called when the engine answers again.
+// recover is called when the engine answers, first or again.
 func (r *run) recover(ctx context.Context) {
 	r.alive(wall().Add(longestCycle))
 	err := r.Recover(ctx)
@@ -244,6 +244,7 @@ func (r *run) cycle(ctx context.Context, due map[string]bool) {
 		}
 	}
 	forgetInterrupted(ctx, runs, results)
+	r.mend = r.mend || r.Recover != nil && halfDone(results)
 	r.remember(ctx, runs)
 	r.agenda.ran(r, runs, wall())
 }

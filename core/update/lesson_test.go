@@ -81,7 +81,7 @@ func TestGoingBackQuarantinesWhatWasLeft(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan, err := b.updater.PlanBack(b.Context(), all[0], result.From)
+		plan, err := b.updater.PlanBack(b.Context(), all, "web", result.From)
 		if err != nil {
 			t.Fatal(err)
 		}

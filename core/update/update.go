@@ -8,7 +8,6 @@ package update
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -77,13 +76,10 @@ func (u *Updater) lessons(ctx context.Context) ([]core.Lesson, error) {
 	}), nil
 }
 
-// PlanBack returns the plan that moves one container to an image that it ran
-// before. The image need not be on the engine any more if it has a digest.
-func (u *Updater) PlanBack(ctx context.Context, c core.Container, to core.Image) (core.Plan, error) {
-	policy, bad, ok := u.Settings.PolicyOf(c)
-	if !ok {
-		return core.Plan{}, errors.New(bad.Text)
-	}
+// PlanBack returns the plan that moves one container of all to an image that it
+// ran before. The image need not be on the engine any more if it has a digest.
+// What holds the container back from an update holds it back from this, too.
+func (u *Updater) PlanBack(ctx context.Context, all []core.Container, name string, to core.Image) (core.Plan, error) {
 	if to.Digest != "" {
 		id, err := u.Engine.Resolve(ctx, to.Reference.Repository+"@"+to.Digest)
 		if err != nil {
@@ -91,11 +87,8 @@ func (u *Updater) PlanBack(ctx context.Context, c core.Container, to core.Image)
 		}
 		to.ID = id
 	}
-	to.Reference, to.Platform = c.Image.Reference, c.Image.Platform
-	return core.Plan{Steps: []core.Step{{
-		Container: c, Policy: policy, Action: core.Update, To: to, Back: true,
-		Reason: core.Reason{Code: core.AskedBack, Text: "a person asked for the image before"},
-	}}}, nil
+	w := core.World{Containers: all, Settings: u.Settings, Only: []string{name}}
+	return core.PlanBack(w, to), nil
 }
 
 // ask has the registry's questions answered by the registry, and the local ones

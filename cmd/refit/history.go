@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/refit-dev/refit/core"
+	"github.com/refit-dev/refit/core/ledger"
+)
+
+// mostHistory is how many results the table shows.
+const mostHistory = 50
+
+// runHistory shows what the ledger remembers.
+func runHistory(ctx context.Context, p *program) (int, error) {
+	past, err := ledger.At(p.data).History(ctx, "", 0)
+	if err != nil {
+		return 0, refusal{problem: err.Error(), hint: "--data or REFIT_DATA names the folder with the state of the Refit that is meant"}
+	}
+	if len(p.names) > 0 {
+		past = slices.DeleteFunc(past, func(r core.Result) bool { return !slices.Contains(p.names, r.Name) })
+	}
+	switch p.format {
+	case "table":
+		return exitDone, writeHistory(p.stdout, past)
+	case "json":
+		if past == nil {
+			past = []core.Result{} // not null
+		}
+		return exitDone, writeJSON(p.stdout, past)
+	default:
+		return 0, refusal{problem: "history has no templates", hint: "--format table or json"}
+	}
+}
+
+// writeHistory prints a table, newest first.
+func writeHistory(w io.Writer, past []core.Result) error {
+	if len(past) == 0 {
+		_, err := fmt.Fprintln(w, "nothing yet")
+		return err
+	}
+	table := [][]string{{"WHEN", "CONTAINER", "OUTCOME", "FROM", "TO", "TOOK", "DOWNTIME", "REASON"}}
+	for _, r := range past[:min(len(past), mostHistory)] {
+		table = append(table, []string{
+			r.Started.Local().Format("2006-01-02 15:04:05"), r.Name, string(r.Outcome),
+			core.Short(newest(r.From)), core.Short(newest(r.To)), downtime(r.Took.Round(time.Millisecond)), downtime(r.Downtime), why(r.Reason),
+		})
+	}
+	if err := writeTable(w, table); err != nil {
+		return err
+	}
+	if left := len(past) - mostHistory; left > 0 {
+		_, err := fmt.Fprintf(w, "and %d older: --format json shows them all\n", left)
+		return err
+	}
+	return nil
+}
