@@ -1,0 +1,197 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/refit-dev/refit/core/docker/dockertest"
+	"github.com/refit-dev/refit/core/registry/registrytest"
+)
+
+const (
+	// hands are the trials that go on at the same time: most of one is waiting.
+	hands = 6
+	// sample is how many of them make test tries; make torture tries them all.
+	sample = 72
+)
+
+// tortured tells whether everything is to be tried.
+func tortured() bool { return os.Getenv("REFIT_TORTURE") == "full" }
+
+// record is what a run of trials has shown.
+type record struct {
+	mu      sync.Mutex
+	cases   int
+	struck  int // the fault's call was made
+	lost    int
+	longest time.Duration
+}
+
+func (r *record) add(struck bool, v verdict, took time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cases++
+	if struck {
+		r.struck++
+	}
+	if v.lost {
+		r.lost++
+	}
+	r.longest = max(r.longest, took)
+}
+
+func (r *record) tell(t *testing.T, what string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t.Logf("%s: cases tried: %d (%d with the fault struck)", what, r.cases, r.struck)
+	t.Logf("%s: containers lost: %d", what, r.lost)
+	t.Logf("%s: longest recovery: %s", what, r.longest.Round(10*time.Millisecond))
+	if r.struck == 0 {
+		t.Errorf("%s: no fault was ever struck", what)
+	}
+}
+
+// torment is one case: a fault at a call of an update, and how refit starts again.
+type torment struct {
+	good       bool
+	fault      fault
+	call       int
+	ledgerLost bool
+}
+
+func (c torment) String() string {
+	image, ledger := "bad", "kept"
+	if c.good {
+		image = "good"
+	}
+	if c.ledgerLost {
+		ledger = "lost"
+	}
+	return fmt.Sprintf("%s image, %s, call %d, ledger %s", image, c.fault.name, c.call, ledger)
+}
+
+// TestTorture is the proof of promise P1 on a real engine: whatever goes wrong
+// at any call of an update, and wherever refit is killed, a fresh one leaves
+// exactly one container under the name, running, with its settings and its data.
+func TestTorture(t *testing.T) {
+	t.Parallel()
+	registry := registrytest.New(t, registrytest.Options{})
+	b := newBench(t, dockertest.New(t), registry.Host)
+	var all []torment
+	for _, good := range []bool{true, false} {
+		calls := 0
+		t.Run(fmt.Sprintf("nothing goes wrong, good image %t", good), func(t *testing.T) {
+			calls = undisturbed(t, b, good)
+		})
+		if t.Failed() {
+			return
+		}
+		for call := 1; call <= calls+1; call++ {
+			for _, f := range faults() {
+				all = append(all, torment{good, f, call, false}, torment{good, f, call, true})
+			}
+		}
+	}
+	if !tortured() {
+		all = some(all, sample)
+	}
+	var r record
+	var workers sync.WaitGroup
+	queue := make(chan torment)
+	for range hands {
+		workers.Go(func() {
+			for c := range queue {
+				t.Run(c.String(), func(t *testing.T) { torture(t, b, &r, c) })
+			}
+		})
+	}
+	for _, c := range all {
+		queue <- c
+	}
+	close(queue)
+	workers.Wait()
+	r.tell(t, "faults at the engine's calls")
+}
+
+// some picks n of them, evenly, so that every fault has its turn.
+func some(all []torment, n int) []torment {
+	if n >= len(all) {
+		return all
+	}
+	picked := make([]torment, 0, n)
+	for i := range n {
+		picked = append(picked, all[i*len(all)/n])
+	}
+	return slices.Clip(picked)
+}
+
+// undisturbed runs an update with which nothing goes wrong, and returns how many
+// calls it makes.
+func undisturbed(t *testing.T, b *bench, good bool) int {
+	x := begin(t, b, good)
+	p := intercept(t, b.socket)
+	want, image := exitDone, x.new
+	if !good {
+		want, image = exitRolledBack, x.old
+	}
+	if code, out := x.update(p); code != want {
+		t.Fatalf("refit update: exit code %d, want %d:\n%s", code, want, out)
+	}
+	for _, wrong := range x.violations(false).wrong {
+		t.Error(wrong)
+	}
+	if now := x.engine.Inspect(x.name); now.Image != image {
+		t.Errorf("the container runs %s", x.image(now.Image))
+	}
+	t.Logf("%d calls", len(p.made()))
+	return len(p.made())
+}
+
+// begin makes a trial on the machine's engine that is tidied up with its test.
+func begin(t *testing.T, b *bench, good bool) *trial {
+	t.Helper()
+	var x *trial
+	t.Cleanup(func() { // after the engine has removed the containers
+		if x != nil {
+			x.forget()
+		}
+	})
+	x = newTrial(t, b, dockertest.New(t), "web", good)
+	return x
+}
+
+// torture is one case, from a running container to the verdict.
+func torture(t *testing.T, b *bench, r *record, c torment) {
+	x := begin(t, b, c.good)
+	p := intercept(t, b.socket)
+	p.at, p.fault = c.call, c.fault
+	code, said := x.update(p)
+	if code == exitDown {
+		t.Errorf("refit update says that the container is down")
+	}
+	if c.fault.ends && p.struck() != "" && code != -1 {
+		t.Errorf("refit was not killed, exit code %d", code)
+	}
+	if c.ledgerLost {
+		x.loseLedger()
+	}
+	code, took, recovered := x.recover()
+	if code != exitDone && code != exitRolledBack {
+		t.Errorf("refit recover: exit code %d", code)
+	}
+	if took > recovery {
+		t.Errorf("refit recover took %s", took)
+	}
+	v := x.violations(c.ledgerLost)
+	r.add(p.struck() != "", v, took)
+	for _, wrong := range v.wrong {
+		t.Error(wrong)
+	}
+	if t.Failed() {
+		t.Logf("struck %q; refit update said:\n%s\nrefit recover said:\n%s\nthe calls were:\n%v", p.struck(), said, recovered, p.made())
+	}
+}

@@ -1,0 +1,296 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/refit-dev/refit/core"
+	"github.com/refit-dev/refit/core/docker"
+	"github.com/refit-dev/refit/core/docker/dockertest"
+)
+
+const (
+	// recovery is how long a fresh refit may take to bring everything in order.
+	recovery = time.Minute
+	// ending is how long an update may take that something has gone wrong with,
+	// and a refit that was asked to end.
+	ending = 3 * time.Minute
+)
+
+// bench is an engine with a registry, a base for images and a built refit: what
+// trials share.
+type bench struct {
+	wire
+	registry string // "127.0.0.1:PORT", as the engine sees it
+	base     string // the image that all others are made from
+	program  string
+	// command runs a program where the engine's 127.0.0.1 is.
+	command func(ctx context.Context, name string, args ...string) *exec.Cmd
+}
+
+// newBench builds refit, and makes the base for images on the engine.
+func newBench(t testing.TB, e *dockertest.Engine, registry string) *bench {
+	t.Helper()
+	b := &bench{
+		wire: newWire(strings.TrimPrefix(e.Host, "unix://")), registry: registry,
+		base: e.Name("base") + ":1", program: filepath.Join(t.TempDir(), "refit"), command: exec.CommandContext,
+	}
+	if !strings.HasPrefix(e.Host, "unix://") {
+		dockertest.Missing(t, "the proxy needs an engine at a unix socket, not "+e.Host)
+	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", b.program, ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build refit: %v\n%s", err, out)
+	}
+	e.Image(b.base, `ENTRYPOINT ["/fixture", "web"]`)
+	return b
+}
+
+// wire talks to an engine in its own words: what is compared must not have gone
+// through anybody's structs.
+type wire struct {
+	socket string
+	client *http.Client
+}
+
+func newWire(socket string) wire {
+	return wire{socket: socket, client: &http.Client{
+		Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialling(socket)}, Timeout: executing,
+	}}
+}
+
+// call sends a body (nil, an io.Reader that is a tar archive, or a value for JSON)
+// and reads the answer into out, unless that is nil.
+func (w wire) call(method, path string, body, out any) error {
+	var payload io.Reader
+	kind := "application/x-tar"
+	switch b := body.(type) {
+	case nil:
+	case io.Reader:
+		payload = b
+	default:
+		text, err := json.Marshal(b)
+		if err != nil {
+			return err
+		}
+		payload, kind = bytes.NewReader(text), "application/json"
+	}
+	r, err := http.NewRequest(method, "http://engine/v1.41"+path, payload)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", kind)
+	answer, err := w.client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	case answer.StatusCode >= http.StatusBadRequest:
+		return fmt.Errorf("%s %s: %s: %s", method, path, answer.Status, text)
+	case out == nil:
+		return nil
+	}
+	return json.Unmarshal(text, out)
+}
+
+// archive is a tar archive with one file.
+func archive(name, content string) io.Reader {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	_ = w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: int64(len(content))})
+	_, _ = io.WriteString(w, content)
+	_ = w.Close() // writing to memory does not fail
+	return &b
+}
+
+// trial is one container that is to be updated, and what must be true of it
+// whatever happens.
+type trial struct {
+	testing.TB
+	*bench
+	engine *dockertest.Engine
+
+	name      string // the container's; also the scope
+	reference string
+	data      string
+	good      bool   // the new image deserves to stay
+	old, new  string // image ids
+	before    inspected
+}
+
+// inspected is what the engine says of a container.
+type inspected struct {
+	ID, Name, Image string
+	State           struct {
+		Status, StartedAt   string
+		Running, Restarting bool
+	}
+	Config, HostConfig map[string]any
+	Mounts             []map[string]any
+}
+
+// newTrial starts a container, with settings and data that must survive, and
+// publishes another image for it.
+func newTrial(t testing.TB, b *bench, e *dockertest.Engine, part string, good bool) *trial {
+	t.Helper()
+	x := &trial{
+		TB: t, bench: b, engine: e, name: e.Name(part), reference: b.registry + "/" + e.Name(part) + ":1",
+		data: filepath.Join(t.TempDir(), part), good: good,
+	}
+	x.old = x.make(e, "ENV VERSION=1")
+	change := "ENV VERSION=2"
+	if !good {
+		change += " CRASH=true"
+	}
+	x.new = x.make(e, change)
+	// As if another machine had built it: whoever wants it has to pull.
+	x.must("POST", "/images/"+x.old+"/tag?repo="+b.registry+"/"+x.name+"&tag=1", nil, nil)
+	x.must("DELETE", "/images/"+x.new+"?force=1", nil, nil)
+	var made struct{ ID string }
+	x.must("POST", "/containers/create?name="+x.name, map[string]any{
+		"Image": x.reference, "Env": []string{"COLOUR=blue"}, "Volumes": map[string]any{"/data": map[string]any{}},
+		"Labels": map[string]string{"refit.enable": "true", "refit.scope": x.name, "colour": "red"},
+		"HostConfig": map[string]any{
+			"Memory": 64 << 20, "RestartPolicy": map[string]any{"Name": "unless-stopped"},
+		},
+	}, &made)
+	x.must("PUT", "/containers/"+made.ID+"/archive?path=/data", archive("proof", x.name), nil)
+	x.must("POST", "/containers/"+made.ID+"/start", nil, nil)
+	x.must("GET", "/containers/"+made.ID+"/json", nil, &x.before)
+	return x
+}
+
+// make builds an image of the reference, pushes it, and returns its id.
+func (x *trial) make(e *dockertest.Engine, instruction string) string {
+	x.Helper()
+	// The label first: an engine that tidies one trial's images would take a step
+	// that another one is about to build upon.
+	file := fmt.Sprintf("FROM %s\nLABEL trial=%s\n%s\n", x.base, x.name, instruction)
+	x.must("POST", "/build?forcerm=1&t="+x.reference, archive("Dockerfile", file), nil)
+	var made struct{ ID string }
+	x.must("GET", "/images/"+x.reference+"/json", nil, &made)
+	e.Push(x.reference)
+	return made.ID
+}
+
+func (x *trial) must(method, path string, body, out any) {
+	x.Helper()
+	if out == nil {
+		out = new(json.RawMessage)
+	}
+	err := x.call(method, path, body, out)
+	var syntax *json.SyntaxError // of a stream of messages, or of no answer at all
+	if err != nil && !errors.As(err, &syntax) {
+		x.Fatal(err)
+	}
+}
+
+// forget removes what a container's end does not take with it, also where the
+// names by which the engine's test would know it have gone.
+func (x *trial) forget() {
+	for _, path := range []string{"/images/" + x.new, "/images/" + x.old} {
+		_ = x.call("DELETE", path+"?force=1", nil, nil) // most are gone
+	}
+	for tag := range x.kept() {
+		_ = x.call("DELETE", "/images/"+tag, nil, nil) // after a failure only
+	}
+}
+
+// refit is the program, with nothing of this test's surroundings.
+func (x *trial) refit(ctx context.Context, host, name string, args ...string) *exec.Cmd {
+	args = append([]string{name, "--scope", x.name, "--data", x.data, "--host", host}, args...)
+	cmd := x.command(ctx, x.program, args...)
+	cmd.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + x.data, "DOCKER_CONFIG=" + x.data,
+		"REFIT_GATE_STABLE=500ms", "REFIT_REGISTRY_TIMEOUT=5s",
+	}
+	cmd.WaitDelay = time.Second
+	return cmd
+}
+
+// update runs refit update, with its calls going through p, to its end. Code is
+// -1 if it was killed.
+func (x *trial) update(p *interceptor, args ...string) (code int, output string) {
+	x.Helper()
+	ctx, cancel := context.WithTimeout(x.Context(), ending)
+	defer cancel()
+	p.only = x.name
+	var out bytes.Buffer
+	cmd := x.refit(ctx, p.host, "update", args...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		x.Fatal(err)
+	}
+	p.runs(cmd.Process)
+	err := cmd.Wait()
+	if ctx.Err() != nil {
+		x.Errorf("refit update did not end within %s:\n%s", ending, &out)
+	}
+	var ended *exec.ExitError
+	if err != nil && !errors.As(err, &ended) {
+		x.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String()
+}
+
+// recover runs a fresh refit recover, straight at the engine.
+func (x *trial) recover() (code int, took time.Duration, output string) {
+	x.Helper()
+	ctx, cancel := context.WithTimeout(x.Context(), ending)
+	defer cancel()
+	began := time.Now()
+	cmd := x.refit(ctx, "unix://"+x.socket, "recover")
+	out, err := cmd.CombinedOutput()
+	var ended *exec.ExitError
+	if err != nil && !errors.As(err, &ended) {
+		x.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), time.Since(began), string(out)
+}
+
+// loseLedger removes the data directory.
+func (x *trial) loseLedger() {
+	x.Helper()
+	if err := os.RemoveAll(x.data); err != nil {
+		x.Fatal(err)
+	}
+}
+
+// kept returns the second tags that this trial's refit made: tag → image id.
+func (x *trial) kept() map[string]string {
+	x.Helper()
+	var info struct{ ID string }
+	x.must("GET", "/info", nil, &info)
+	s := session{program: &program{config: config{data: x.data}}, engine: docker.Info{ID: info.ID}}
+	s.settings.Scope = x.name
+	var images []struct {
+		ID       string
+		RepoTags []string
+	}
+	x.must("GET", "/images/json", nil, &images)
+	tags := map[string]string{}
+	for _, i := range images {
+		for _, tag := range i.RepoTags {
+			if strings.HasPrefix(tag, core.KeptRepository+":") && (i.ID == x.old || i.ID == x.new || strings.Contains(tag, s.owner())) {
+				tags[tag] = i.ID
+			}
+		}
+	}
+	return tags
+}
