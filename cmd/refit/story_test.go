@@ -215,8 +215,10 @@ func (s *story) order(ts *testscript.TestScript, args []string) {
 
 // answers waits until the web service in a container gives that answer.
 func (s *story) answers(ts *testscript.TestScript, args []string) {
-	s.until(ts, []string{"^" + regexp.QuoteMeta(args[1]) + "$",
-		"docker", "exec", s.name(args[0]), dockertest.Fixture, "probe", "-url", "http://127.0.0.1/"})
+	s.until(ts, []string{
+		"^" + regexp.QuoteMeta(args[1]) + "$",
+		"docker", "exec", s.name(args[0]), dockertest.Fixture, "probe", "-url", "http://127.0.0.1/",
+	})
 }
 
 // alone waits until exactly one container has the name, it runs, and nothing is
