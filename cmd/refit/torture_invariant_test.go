@@ -106,6 +106,10 @@ func settings(c inspected) map[string]any {
 	}
 	host := maps.Clone(c.HostConfig)
 	delete(host, "Binds")
+	maps.DeleteFunc(host, func(_ string, value any) bool { // an engine that starts makes one of the other
+		list, ok := value.([]any)
+		return value == nil || ok && len(list) == 0
+	})
 	mounts := map[string]any{}
 	for _, m := range c.Mounts {
 		mounts[fmt.Sprint(m["Destination"])] = []any{m["Type"], m["Name"], m["Source"], m["Driver"], m["RW"]}

@@ -45,17 +45,24 @@ func newBench(t testing.TB, e *dockertest.Engine, registry string) *bench {
 	t.Helper()
 	b := &bench{
 		wire: newWire(strings.TrimPrefix(e.Host, "unix://")), registry: registry,
-		base: e.Name("base") + ":1", program: filepath.Join(t.TempDir(), "refit"), command: exec.CommandContext,
+		base: e.Name("base") + ":1", program: built(t, "refit"), command: exec.CommandContext,
 	}
 	if !strings.HasPrefix(e.Host, "unix://") {
 		dockertest.Missing(t, "the proxy needs an engine at a unix socket, not "+e.Host)
 	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", b.program, ".")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build refit: %v\n%s", err, out)
-	}
 	e.Image(b.base, `ENTRYPOINT ["/fixture", "web"]`)
 	return b
+}
+
+// built builds one of this module's programs.
+func built(t testing.TB, name string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), name)
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", file, "github.com/refit-dev/refit/cmd/"+name)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", name, err, out)
+	}
+	return file
 }
 
 // wire talks to an engine in its own words: what is compared must not have gone
@@ -126,7 +133,8 @@ type trial struct {
 	*bench
 	engine *dockertest.Engine
 
-	name      string // the container's; also the scope
+	name      string // the container's
+	scope     string
 	reference string
 	data      string
 	good      bool   // the new image deserves to stay
@@ -145,27 +153,33 @@ type inspected struct {
 	Mounts             []map[string]any
 }
 
-// newTrial starts a container, with settings and data that must survive, and
+// trial starts a container, with settings and data that must survive, and
 // publishes another image for it.
-func newTrial(t testing.TB, b *bench, e *dockertest.Engine, part string, good bool) *trial {
+func (b *bench) trial(t testing.TB, e *dockertest.Engine, part string, good bool) *trial {
 	t.Helper()
 	x := &trial{
-		TB: t, bench: b, engine: e, name: e.Name(part), reference: b.registry + "/" + e.Name(part) + ":1",
-		data: filepath.Join(t.TempDir(), part), good: good,
+		TB: t, bench: b, engine: e, name: e.Name(part), scope: e.Name(part),
+		reference: b.registry + "/" + e.Name(part) + ":1", data: filepath.Join(t.TempDir(), part), good: good,
 	}
-	x.old = x.make(e, "ENV VERSION=1")
+	x.prepare()
+	return x
+}
+
+func (x *trial) prepare() {
+	x.Helper()
+	x.old = x.make("ENV VERSION=1")
 	change := "ENV VERSION=2"
-	if !good {
+	if !x.good {
 		change += " CRASH=true"
 	}
-	x.new = x.make(e, change)
+	x.new = x.make(change)
 	// As if another machine had built it: whoever wants it has to pull.
-	x.must("POST", "/images/"+x.old+"/tag?repo="+b.registry+"/"+x.name+"&tag=1", nil, nil)
+	x.must("POST", "/images/"+x.old+"/tag?repo="+x.registry+"/"+x.name+"&tag=1", nil, nil)
 	x.must("DELETE", "/images/"+x.new+"?force=1", nil, nil)
 	var made struct{ ID string }
 	x.must("POST", "/containers/create?name="+x.name, map[string]any{
 		"Image": x.reference, "Env": []string{"COLOUR=blue"}, "Volumes": map[string]any{"/data": map[string]any{}},
-		"Labels": map[string]string{"refit.enable": "true", "refit.scope": x.name, "colour": "red"},
+		"Labels": map[string]string{"refit.enable": "true", "refit.scope": x.scope, "colour": "red"},
 		"HostConfig": map[string]any{
 			"Memory": 64 << 20, "RestartPolicy": map[string]any{"Name": "unless-stopped"},
 		},
@@ -173,11 +187,10 @@ func newTrial(t testing.TB, b *bench, e *dockertest.Engine, part string, good bo
 	x.must("PUT", "/containers/"+made.ID+"/archive?path=/data", archive("proof", x.name), nil)
 	x.must("POST", "/containers/"+made.ID+"/start", nil, nil)
 	x.must("GET", "/containers/"+made.ID+"/json", nil, &x.before)
-	return x
 }
 
 // make builds an image of the reference, pushes it, and returns its id.
-func (x *trial) make(e *dockertest.Engine, instruction string) string {
+func (x *trial) make(instruction string) string {
 	x.Helper()
 	// The label first: an engine that tidies one trial's images would take a step
 	// that another one is about to build upon.
@@ -185,7 +198,7 @@ func (x *trial) make(e *dockertest.Engine, instruction string) string {
 	x.must("POST", "/build?forcerm=1&t="+x.reference, archive("Dockerfile", file), nil)
 	var made struct{ ID string }
 	x.must("GET", "/images/"+x.reference+"/json", nil, &made)
-	e.Push(x.reference)
+	x.engine.Push(x.reference)
 	return made.ID
 }
 
@@ -214,7 +227,7 @@ func (x *trial) forget() {
 
 // refit is the program, with nothing of this test's surroundings.
 func (x *trial) refit(ctx context.Context, host, name string, args ...string) *exec.Cmd {
-	args = append([]string{name, "--scope", x.name, "--data", x.data, "--host", host}, args...)
+	args = append([]string{name, "--scope", x.scope, "--data", x.data, "--host", host}, args...)
 	cmd := x.command(ctx, x.program, args...)
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + x.data, "DOCKER_CONFIG=" + x.data,
@@ -224,44 +237,73 @@ func (x *trial) refit(ctx context.Context, host, name string, args ...string) *e
 	return cmd
 }
 
-// update runs refit update, with its calls going through p, to its end. Code is
-// -1 if it was killed.
-func (x *trial) update(p *interceptor, args ...string) (code int, output string) {
-	x.Helper()
-	ctx, cancel := context.WithTimeout(x.Context(), ending)
-	defer cancel()
-	p.only = x.name
-	var out bytes.Buffer
-	cmd := x.refit(ctx, p.host, "update", args...)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		x.Fatal(err)
-	}
-	p.runs(cmd.Process)
-	err := cmd.Wait()
-	if ctx.Err() != nil {
-		x.Errorf("refit update did not end within %s:\n%s", ending, &out)
-	}
-	var ended *exec.ExitError
-	if err != nil && !errors.As(err, &ended) {
-		x.Fatal(err)
-	}
-	return cmd.ProcessState.ExitCode(), out.String()
+// runningRefit is a refit at work.
+type runningRefit struct {
+	*trial
+	cmd   *exec.Cmd
+	out   bytes.Buffer
+	err   error
+	ended chan struct{} // closed when it has ended and err is set
+	late  bool
 }
 
-// recover runs a fresh refit recover, straight at the engine.
-func (x *trial) recover() (code int, took time.Duration, output string) {
+// start starts refit. A refit that does not end within the time for it is killed.
+func (x *trial) start(host, name string, args ...string) *runningRefit {
 	x.Helper()
+	r := &runningRefit{trial: x, ended: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(x.Context(), ending)
-	defer cancel()
-	began := time.Now()
-	cmd := x.refit(ctx, "unix://"+x.socket, "recover")
-	out, err := cmd.CombinedOutput()
-	var ended *exec.ExitError
-	if err != nil && !errors.As(err, &ended) {
+	r.cmd = x.refit(ctx, host, name, args...)
+	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.out
+	if err := r.cmd.Start(); err != nil {
+		cancel()
 		x.Fatal(err)
 	}
-	return cmd.ProcessState.ExitCode(), time.Since(began), string(out)
+	go func() {
+		defer close(r.ended)
+		defer cancel()
+		r.err = r.cmd.Wait()
+		r.late = ctx.Err() != nil
+	}()
+	return r
+}
+
+// wait returns the exit code, -1 if it was killed, and what was said.
+func (r *runningRefit) wait() (code int, output string) {
+	r.Helper()
+	<-r.ended
+	var ended *exec.ExitError
+	switch {
+	case r.late:
+		r.Errorf("refit did not end within %s:\n%s", ending, &r.out)
+	case r.err != nil && !errors.As(r.err, &ended):
+		r.Fatal(r.err)
+	}
+	return r.cmd.ProcessState.ExitCode(), r.out.String()
+}
+
+// update starts refit update with its calls going through p.
+func (x *trial) update(p *interceptor) *runningRefit {
+	x.Helper()
+	p.only = x.name
+	r := x.start(p.host, "update")
+	p.runs(r.cmd.Process)
+	return r
+}
+
+// recover runs a fresh refit recover, straight at the engine, and wants it to
+// have been quick and to be content.
+func (x *trial) recover() (took time.Duration, output string) {
+	x.Helper()
+	began := time.Now()
+	code, output := x.start("unix://"+x.socket, "recover").wait()
+	took = time.Since(began)
+	if code != exitDone && code != exitRolledBack {
+		x.Errorf("refit recover: exit code %d", code)
+	}
+	if took > recovery {
+		x.Errorf("refit recover took %s", took)
+	}
+	return took, output
 }
 
 // loseLedger removes the data directory.
@@ -278,7 +320,7 @@ func (x *trial) kept() map[string]string {
 	var info struct{ ID string }
 	x.must("GET", "/info", nil, &info)
 	s := session{program: &program{config: config{data: x.data}}, engine: docker.Info{ID: info.ID}}
-	s.settings.Scope = x.name
+	s.settings.Scope = x.scope
 	var images []struct {
 		ID       string
 		RepoTags []string
