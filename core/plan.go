@@ -169,7 +169,7 @@ func (w World) concerns(s *Step, readable bool) bool {
 	case len(w.Only) > 0 && !slices.Contains(w.Only, c.Name):
 		s.settle(Keep, NotNamed, "the command names other containers")
 	case !p.Enabled && (readable || p.From["enable"] != ""):
-		s.settle(Keep, NotEnabled, "it has no label refit.enable=true")
+		s.settle(Keep, NotEnabled, "%s", notEnabled(p))
 	case p.Scope != set.Scope:
 		s.settle(Keep, OtherScope, "it has %s, this Refit has %s", scopeWords(p.Scope), scopeWords(set.Scope))
 	case !set.wanted(c.State):
@@ -178,6 +178,13 @@ func (w World) concerns(s *Step, readable bool) bool {
 		return true
 	}
 	return false
+}
+
+func notEnabled(p Policy) string {
+	if p.From["enable"] != "" {
+		return "refit.enable is false"
+	}
+	return "it has no label refit.enable=true"
 }
 
 func scopeWords(scope string) string {

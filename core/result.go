@@ -44,7 +44,8 @@ type Result struct {
 
 // Evidence is what is known of a successor that failed its gate.
 type Evidence struct {
-	ExitCode     int      `json:"exit_code"`
+	// ExitCode is nil where it was not seen: the container ran, or ran again.
+	ExitCode     *int     `json:"exit_code,omitempty"`
 	OOMKilled    bool     `json:"oom_killed,omitempty"`
 	HealthOutput string   `json:"health_output,omitempty"`
 	Logs         []string `json:"logs,omitempty"` // the last lines, at most 20

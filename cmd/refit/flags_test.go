@@ -226,7 +226,7 @@ func TestWrongUsageIsRefusedInOneLineWithAHint(t *testing.T) {
 		"a flag behind a command":        {args: []string{"check", "web", "--exit-cod"}, want: "unknown flag --exit-cod", hint: "--exit-code?"},
 		"a flag without its value":       {args: []string{"--schedule"}, want: "--schedule needs a value", hint: "--schedule CRON"},
 		"a flag of two other commands":   {args: []string{"check", "--force"}, want: "--force belongs to refit update and refit recover", hint: "refit update --help"},
-		"a flag of another command":      {args: []string{"update", "--format", "json"}, want: "--format belongs to refit check", hint: "refit check --help"},
+		"a flag of another command":      {args: []string{"update", "--format", "json"}, want: "--format belongs to refit check and refit history", hint: "refit check --help"},
 		"a schedule and an interval":     {args: []string{"--schedule", "@daily", "--interval", "30"}, want: "both --schedule and --interval are given", hint: "one of them"},
 		"the same, from the environment": {args: []string{"--interval", "30"}, env: map[string]string{"REFIT_SCHEDULE": "@daily"}, want: "both REFIT_SCHEDULE and --interval are given", hint: "one of them"},
 		"an interval of nothing":         {args: []string{"--interval", "0"}, want: `--interval "0" is less than 1s`, hint: "--interval"},

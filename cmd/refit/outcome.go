@@ -156,11 +156,13 @@ func writeEvidence(w io.Writer, results []core.Result) error {
 func evidence(r core.Result) []string {
 	var lines []string
 	if e := r.Evidence; e != nil {
-		exit := fmt.Sprintf("exit code %d", e.ExitCode)
-		if e.OOMKilled {
-			exit += ", killed for want of memory"
+		if e.ExitCode != nil {
+			exit := fmt.Sprintf("exit code %d", *e.ExitCode)
+			if e.OOMKilled {
+				exit += ", killed for want of memory"
+			}
+			lines = append(lines, exit)
 		}
-		lines = append(lines, exit)
 		if e.HealthOutput != "" {
 			lines = append(lines, "healthcheck: "+strings.TrimSpace(e.HealthOutput))
 		}

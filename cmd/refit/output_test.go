@@ -143,7 +143,7 @@ func TestUpdatePrintsItsResultsAndTheEvidenceOfFailures(t *testing.T) {
 	broken.To = core.Image{Digest: newDigest}
 	broken.Downtime = 345678 * time.Microsecond
 	broken.Evidence = &core.Evidence{
-		ExitCode: 127, OOMKilled: true, HealthOutput: "connection refused\n",
+		ExitCode: new(127), OOMKilled: true, HealthOutput: "connection refused\n",
 		Logs: []string{"starting", "panic: no configuration\x1b[31m"},
 	}
 	rows := []outcomeRow{

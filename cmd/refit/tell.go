@@ -68,7 +68,10 @@ func facts(r core.Result) []slog.Attr {
 		attrs = append(attrs, slog.Duration("downtime_to_healthy", r.DowntimeToHealthy))
 	}
 	if e := r.Evidence; e != nil {
-		attrs = append(attrs, slog.Int("exit_code", e.ExitCode), slog.Bool("oom_killed", e.OOMKilled),
+		if e.ExitCode != nil {
+			attrs = append(attrs, slog.Int("exit_code", *e.ExitCode))
+		}
+		attrs = append(attrs, slog.Bool("oom_killed", e.OOMKilled),
 			slog.String("health_output", e.HealthOutput), slog.String("last_lines", strings.Join(e.Logs, "\n")))
 	}
 	if len(r.Notes) > 0 {

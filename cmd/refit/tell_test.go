@@ -40,7 +40,7 @@ func TestTheLogTellsOfEachContainerAndOfTheCycle(t *testing.T) {
 	broken.From = core.Image{Reference: nginx, ID: oldID}
 	broken.To = core.Image{Reference: nginx, Digest: newDigest}
 	broken.Downtime = 1500 * time.Millisecond
-	broken.Evidence = &core.Evidence{ExitCode: 1, Logs: []string{"one", "two"}}
+	broken.Evidence = &core.Evidence{ExitCode: new(1), Logs: []string{"one", "two"}}
 	list := []core.Result{
 		broken,
 		result("cache", core.OutcomeUnchanged, core.UpToDate, "it runs the newest image").Result,

@@ -131,9 +131,9 @@ func (r *replacement) judge(first, now core.Status, since time.Duration) (passed
 	case now.State == core.Exited && now.ExitCode == 0 && r.Policy.GateStable == 0:
 		return true, nil
 	case restarted(first, now):
-		return false, fail(core.GateFailed, "the new container restarts again and again (exit code %d)", now.ExitCode)
+		return false, fail(core.GateFailed, "the new container restarts again and again%s", exit(now))
 	case now.State != core.Running:
-		return false, fail(core.GateFailed, "the new container ended with exit code %d%s", now.ExitCode, oom(now))
+		return false, fail(core.GateFailed, "the new container ended%s", exit(now))
 	default:
 		return r.judgeHealth(now, since)
 	}
@@ -161,11 +161,17 @@ func restarted(first, now core.Status) bool {
 	return now.State == core.Restarting || now.RestartCount != first.RestartCount || !now.StartedAt.Equal(first.StartedAt)
 }
 
-func oom(s core.Status) string {
-	if s.OOMKilled {
-		return ", out of memory"
+// exit says how a container ended, "" while it runs: the engine then shows a zero
+// that means nothing.
+func exit(s core.Status) string {
+	switch {
+	case s.State == core.Running:
+		return ""
+	case s.OOMKilled:
+		return fmt.Sprintf(", out of memory, with exit code %d", s.ExitCode)
+	default:
+		return fmt.Sprintf(" with exit code %d", s.ExitCode)
 	}
-	return ""
 }
 
 // see looks at S, and waits for an engine that does not answer. Once it answers
@@ -200,7 +206,10 @@ func (r *replacement) withEvidence(ctx context.Context, s core.Status, err error
 	if !errors.As(err, &f) || !s.Exists() {
 		return err
 	}
-	f.evidence = &core.Evidence{ExitCode: s.ExitCode, OOMKilled: s.OOMKilled, HealthOutput: s.Health.Output}
+	f.evidence = &core.Evidence{OOMKilled: s.OOMKilled, HealthOutput: s.Health.Output}
+	if s.State != core.Running {
+		f.evidence.ExitCode = &s.ExitCode
+	}
 	if lines, err := r.Engine.Logs(ctx, s.ID, evidenceLines); err == nil {
 		f.evidence.Logs = lines
 	}
