@@ -327,12 +327,21 @@ func (e *Engine) tagsOf(image string) []string {
 	return names
 }
 
-// Volumes returns the destinations of a container and the volumes behind them.
+// Volumes returns the destinations of a container and the volumes behind them,
+// "" for a volume that has been removed.
 func (e *Engine) Volumes(id string) map[string]string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if c := e.containers[id]; c != nil {
-		return c.mounts
+	c := e.containers[id]
+	if c == nil {
+		return nil
 	}
-	return nil
+	mounts := map[string]string{}
+	for destination, volume := range c.mounts {
+		if _, there := e.volumes[volume]; !there {
+			volume = ""
+		}
+		mounts[destination] = volume
+	}
+	return mounts
 }

@@ -150,7 +150,8 @@ func (e *Engine) Prune() {
 	}
 }
 
-// MoveTags makes every tag of the registry stand for another image.
+// MoveTags makes every tag of the registry stand for another image, and the
+// engine's own tags, as "docker pull" of a newer image does.
 func (e *Engine) MoveTags() {
 	e.mu.Lock()
 	var references []string
@@ -159,6 +160,9 @@ func (e *Engine) MoveTags() {
 	}
 	e.mu.Unlock()
 	for _, reference := range references {
-		e.Publish(e.parse(reference), Image{Kind: Good})
+		newer := e.Publish(e.parse(reference), Image{Kind: Good})
+		if id, err := e.Pull(context.Background(), newer); err == nil {
+			_ = e.Tag(context.Background(), id, reference)
+		}
 	}
 }
