@@ -123,10 +123,11 @@ func (r *replacement) createTagged(ctx context.Context) (id string, err error) {
 	if err := r.Engine.Tag(ctx, r.To.ID, reference); err != nil {
 		return "", engineFailed(err, "tag the new image as %s", reference)
 	}
+	ctx = uncut(ctx)
 	id, err = r.Engine.Create(ctx, core.Draft{
 		Name: r.Name + core.NewSuffix, From: r.Snapshot, Reference: reference, Mark: r.Mark(),
 	})
-	back := r.Engine.Tag(context.WithoutCancel(ctx), r.TagBefore, reference)
+	back := r.Engine.Tag(ctx, r.TagBefore, reference)
 	r.TagMoved = back != nil
 	switch {
 	case nameTaken(err):

@@ -47,9 +47,7 @@ func (r *replacement) stop(ctx context.Context) error {
 	}
 	r.log.Info("stopping", slog.String("signal", r.Policy.StopSignal))
 	r.stopped = time.Now()
-	// An engine goes on stopping when its caller hangs up. Whoever starts P again
-	// must know that it is down, so this is not cut short; grace bounds it.
-	ctx = context.WithoutCancel(ctx)
+	ctx = uncut(ctx) // grace bounds it
 	asked := r.Engine.Stop(ctx, r.Predecessor, r.Policy.StopSignal, r.Policy.StopTimeout)
 	// What the answer was does not matter: is it down?
 	p, err = r.Engine.Look(ctx, r.Predecessor)
@@ -64,6 +62,11 @@ func (r *replacement) stop(ctx context.Context) error {
 		return fail(core.StopFailed, "it is %s after its stop", stateOf(p))
 	}
 }
+
+// uncut is the context of a call that changes something. An engine goes on with
+// what it was asked to do when its caller hangs up: whoever undoes it would look
+// too early, and miss it.
+func uncut(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
 
 // unchanged looks once more whether P is what was recorded, before it is touched.
 func (r *replacement) unchanged(ctx context.Context) (core.Status, error) {
@@ -89,7 +92,7 @@ func (r *replacement) park(ctx context.Context, p core.Status) error {
 	if parked(p) {
 		return nil
 	}
-	if err := r.Engine.SetRestartPolicy(ctx, p.ID, core.RestartPolicy{Name: "no"}); err != nil {
+	if err := r.Engine.SetRestartPolicy(uncut(ctx), p.ID, core.RestartPolicy{Name: "no"}); err != nil {
 		return engineFailed(err, "set its restart policy to no")
 	}
 	return nil
@@ -112,10 +115,10 @@ func (r *replacement) rename(ctx context.Context) error {
 	if err := r.save(ctx, core.LineRename); err != nil {
 		return err
 	}
-	if err := r.Engine.Rename(ctx, r.Predecessor, r.Name+core.OldSuffix); err != nil {
+	if err := r.Engine.Rename(uncut(ctx), r.Predecessor, r.Name+core.OldSuffix); err != nil {
 		return fail(core.NameTaken, "park the old container: %v", err)
 	}
-	if err := r.Engine.Rename(ctx, r.Successor, r.Name); err != nil {
+	if err := r.Engine.Rename(uncut(ctx), r.Successor, r.Name); err != nil {
 		return fail(core.NameTaken, "give the new container its name: %v", err)
 	}
 	return nil
@@ -133,7 +136,7 @@ func (r *replacement) start(ctx context.Context) error {
 		return fail(core.Cancelled, "Refit was asked to end")
 	}
 	r.log.Info("starting")
-	if err := r.Engine.Start(ctx, r.Successor); err != nil {
+	if err := r.Engine.Start(uncut(ctx), r.Successor); err != nil {
 		return fail(core.StartFailed, "start the new container: %v", err)
 	}
 	r.result.Downtime = time.Since(r.stopped)

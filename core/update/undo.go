@@ -182,9 +182,8 @@ func (r *replacement) reinstate(ctx context.Context, p core.Status) error {
 	if err := r.runAgain(ctx, p); err != nil {
 		return err
 	}
-	if p.RestartPolicy == r.RestartPolicy {
-		return nil
-	}
+	// Set even where p had it when it was looked at: the process before may have
+	// died while the engine was about to change it.
 	if err := r.Engine.SetRestartPolicy(ctx, p.ID, r.RestartPolicy); err != nil {
 		return fmt.Errorf("give the old container its restart policy: %w", err)
 	}
