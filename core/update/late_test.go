@@ -2,6 +2,8 @@ package update_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -80,4 +82,46 @@ func TestCancellingWhileTheEngineIsAtItIsUndoneWhenItIsDone(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestASuccessorThatIsStillBeingMadeIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	for _, ledgerLost := range []bool{false, true} {
+		for late, recoveries := range map[time.Duration]int{engineTime: 1, time.Minute: 2} {
+			t.Run(fmt.Sprintf("for %s, ledger lost %t", late, ledgerLost), func(t *testing.T) {
+				t.Parallel()
+				inBubble(t, func(b *bench) {
+					b.publish(coretest.Good)
+					create := b.killedAtCreate()
+					time.AfterFunc(late, func() { _ = create() })
+					if ledgerLost {
+						b.journal = &coretest.Journal{}
+					}
+					for range recoveries {
+						b.recover()
+						time.Sleep(2 * late)
+					}
+					b.wantSame()
+				})
+			})
+		}
+	}
+}
+
+// killedAtCreate runs a cycle whose process dies when it has asked the engine for
+// the successor. It returns what the engine has yet to do.
+func (b *bench) killedAtCreate() (create func() error) {
+	i := coretest.Intercepted{Engine: b.engine, Journal: b.journal, At: func(call string, do func() error) error {
+		switch {
+		case create != nil:
+		case call != "create":
+			return do()
+		default:
+			create = do
+		}
+		return errors.New("the process is dead")
+	}}
+	b.updater.Engine, b.updater.Journal = i, i
+	b.cycle(b.Context())
+	return create
 }

@@ -25,9 +25,9 @@ func (u *Updater) Recover(ctx context.Context) ([]core.Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", err)
 	}
-	all, err := u.Engine.Containers(ctx)
+	all, err := u.arrived(ctx, attempts)
 	if err != nil {
-		return nil, fmt.Errorf("list containers: %w", err)
+		return nil, err
 	}
 	marked, foreign := u.marked(all, attempts)
 	results := foreign

@@ -131,8 +131,10 @@ func (r *replacement) successor(ctx context.Context) (core.Status, error) {
 		if err != nil {
 			return core.Status{}, fmt.Errorf("look for the new container: %w", err)
 		}
-		// A rebuilt predecessor has the mark too, but the old image.
-		if s.Exists() && s.Mark != nil && s.Mark.Attempt == r.Attempt.ID && s.ImageID != r.From.ID {
+		// A rebuilt predecessor has the mark too, but the old image. So may a
+		// successor that was made after the tag had been put back.
+		rebuilt := s.Name == r.Name && s.ImageID == r.From.ID
+		if s.Exists() && s.Mark != nil && s.Mark.Attempt == r.Attempt.ID && !rebuilt {
 			r.Successor = s.ID
 			return s, nil
 		}

@@ -1,0 +1,57 @@
+package update
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/refit-dev/refit/core"
+)
+
+// lateness is how long a recovery waits for a successor that the engine may still
+// be making: a create call goes on when the process that made it has died.
+const lateness = 5 * time.Second
+
+// arrived lists the containers, once the successors among them have arrived that
+// may be on their way. One that takes longer is found by the next recovery.
+func (u *Updater) arrived(ctx context.Context, known []core.Attempt) ([]core.Container, error) {
+	for deadline := time.Now().Add(lateness); ; {
+		all, err := u.Engine.Containers(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list containers: %w", err)
+		}
+		expected, err := u.expects(ctx, known, all)
+		if err != nil || !expected || time.Now().After(deadline) {
+			return all, err
+		}
+		select {
+		case <-ctx.Done():
+			return all, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// expects tells whether a successor may be on its way: a second tag of ours says
+// that an attempt was begun, nobody knows it to be past line 3, and there is no
+// container of it.
+func (u *Updater) expects(ctx context.Context, known []core.Attempt, all []core.Container) (bool, error) {
+	tags, err := u.Engine.TagsOf(ctx, core.KeptRepository)
+	if err != nil {
+		return false, fmt.Errorf("list the tags of %s: %w", core.KeptRepository, err)
+	}
+	for tag := range tags {
+		attempt, ours := strings.CutPrefix(tag, core.KeptRepository+":"+u.Owner+"-")
+		made := func(c core.Container) bool { return c.Mark != nil && c.Mark.Attempt == attempt }
+		if !ours || slices.ContainsFunc(all, made) {
+			continue
+		}
+		i := slices.IndexFunc(known, func(a core.Attempt) bool { return a.ID == attempt })
+		if i < 0 || known[i].Successor == "" && (known[i].Line == core.LineCreate || known[i].Line == core.LineRollback) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
