@@ -10,7 +10,7 @@ LINT    := go tool -modfile=tools/go.mod golangci-lint
 BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.release=$(VERSION)'
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test image build lint fmt docs figures engine clean
+.PHONY: help run demo test torture image build lint fmt docs figures engine clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,10 @@ demo: engine build ## the whole job in under a minute, with throw-away parts tha
 test: engine ## go vet and every test, those that need an engine included
 	go vet ./...
 	@go test -json -count=1 -timeout 20m ./... ./.ci/report | go run ./.ci/report tests
+
+torture: engine build ## everything that can go wrong, at every call, on a real engine: most of an hour
+	go test ./core/update -run EveryFault -count=1 -v
+	REFIT_TORTURE=full REFIT_ENGINE=required go test ./cmd/refit -run Torture -count=1 -v -timeout 60m
 
 image: engine build ## build the image (IMAGE=refit:latest)
 	docker build --quiet --tag '$(IMAGE)' .

@@ -16,7 +16,7 @@ const (
 	// hands are the trials that go on at the same time: most of one is waiting.
 	hands = 6
 	// sample is how many of them make test tries; make torture tries them all.
-	sample = 72
+	sample = 60
 )
 
 // tortured tells whether everything is to be tried.

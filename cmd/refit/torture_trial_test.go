@@ -35,6 +35,7 @@ type bench struct {
 	wire
 	registry string // "127.0.0.1:PORT", as the engine sees it
 	base     string // the image that all others are made from
+	restart  string // the containers' restart policy
 	program  string
 	// command runs a program where the engine's 127.0.0.1 is.
 	command func(ctx context.Context, name string, args ...string) *exec.Cmd
@@ -45,7 +46,7 @@ func newBench(t testing.TB, e *dockertest.Engine, registry string) *bench {
 	t.Helper()
 	b := &bench{
 		wire: newWire(strings.TrimPrefix(e.Host, "unix://")), registry: registry,
-		base: e.Name("base") + ":1", program: built(t, "refit"), command: exec.CommandContext,
+		base: e.Name("base") + ":1", restart: "unless-stopped", program: built(t, "refit"), command: exec.CommandContext,
 	}
 	if !strings.HasPrefix(e.Host, "unix://") {
 		dockertest.Missing(t, "the proxy needs an engine at a unix socket, not "+e.Host)
@@ -181,7 +182,7 @@ func (x *trial) prepare() {
 		"Image": x.reference, "Env": []string{"COLOUR=blue"}, "Volumes": map[string]any{"/data": map[string]any{}},
 		"Labels": map[string]string{"refit.enable": "true", "refit.scope": x.scope, "colour": "red"},
 		"HostConfig": map[string]any{
-			"Memory": 64 << 20, "RestartPolicy": map[string]any{"Name": "unless-stopped"},
+			"Memory": 64 << 20, "RestartPolicy": map[string]any{"Name": x.restart},
 		},
 	}, &made)
 	x.must("PUT", "/containers/"+made.ID+"/archive?path=/data", archive("proof", x.name), nil)
