@@ -83,6 +83,7 @@ func lineCalls() func(*http.Request) bool {
 func linesOf(t *testing.T, b *bench, engine *dockertest.Private, good bool) int {
 	t.Helper()
 	x := b.trial(t, engine.Engine, fmt.Sprintf("undisturbed-%t", good), good)
+	x.prepare()
 	p := intercept(t, b.socket)
 	p.counted = lineCalls()
 	if code, out := x.update(p).wait(); code != exitDone && code != exitRolledBack {
@@ -97,6 +98,7 @@ func linesOf(t *testing.T, b *bench, engine *dockertest.Private, good bool) int 
 func suffer(t *testing.T, b *bench, engine *dockertest.Private, r *record, part string, o outage) {
 	t.Helper()
 	x := b.trial(t, engine.Engine, part, o.good)
+	x.prepare()
 	p := intercept(t, b.socket)
 	out, back := make(chan struct{}), make(chan struct{})
 	p.counted, p.at = lineCalls(), o.line

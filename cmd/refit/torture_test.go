@@ -161,6 +161,7 @@ func begin(t *testing.T, b *bench, good bool) *trial {
 		}
 	})
 	x = b.trial(t, dockertest.New(t), "web", good)
+	x.prepare()
 	return x
 }
 

@@ -154,18 +154,16 @@ type inspected struct {
 	Mounts             []map[string]any
 }
 
-// trial starts a container, with settings and data that must survive, and
-// publishes another image for it.
+// trial is one that has yet to be prepared.
 func (b *bench) trial(t testing.TB, e *dockertest.Engine, part string, good bool) *trial {
-	t.Helper()
-	x := &trial{
+	return &trial{
 		TB: t, bench: b, engine: e, name: e.Name(part), scope: e.Name(part),
 		reference: b.registry + "/" + e.Name(part) + ":1", data: filepath.Join(t.TempDir(), part), good: good,
 	}
-	x.prepare()
-	return x
 }
 
+// prepare starts a container, with settings and data that must survive, and
+// publishes another image for it.
 func (x *trial) prepare() {
 	x.Helper()
 	x.old = x.make("ENV VERSION=1")

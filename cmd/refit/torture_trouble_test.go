@@ -168,8 +168,8 @@ func TestTortureByTheRegistry(t *testing.T) {
 			own := *b
 			own.registry = registry.Host
 			x := begin(t, &own, true)
-			y := &trial{TB: t, bench: &own, engine: x.engine, name: x.engine.Name("beside"), scope: x.scope,
-				reference: own.registry + "/" + x.engine.Name("beside") + ":1", data: x.data, good: true}
+			y := own.trial(t, x.engine, "beside", true)
+			y.scope, y.data = x.scope, x.data
 			t.Cleanup(y.forget)
 			y.prepare()
 			// An image with layers that the engine has not got yet.
