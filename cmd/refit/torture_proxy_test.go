@@ -70,7 +70,9 @@ func intercept(t testing.TB, socket string) *interceptor {
 		ErrorLog:     log.New(io.Discard, "", 0),
 	}
 	server := httptest.NewUnstartedServer(p)
-	server.Listener.Close()
+	if err := server.Listener.Close(); err != nil {
+		t.Fatal(err)
+	}
 	server.Listener = listener
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	// A client repeats by itself what it has sent over a connection that had
@@ -112,11 +114,11 @@ func (p *interceptor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *interceptor) count(r *http.Request) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.counted != nil && !p.counted(r) {
 		return 0
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.calls = append(p.calls, r.Method+" "+inVersion.ReplaceAllString(r.URL.Path, ""))
 	return len(p.calls)
 }
@@ -179,8 +181,9 @@ func (p *interceptor) kill() { _ = p.process.Kill() } // it may just have ended
 type fault struct {
 	name string
 	act  func(p *interceptor, w http.ResponseWriter, r *http.Request)
-	// ends is set where refit does not live to see the answer.
-	ends bool
+	// ends is set where refit does not live to see the answer, asks where it has
+	// to end by itself.
+	ends, asks bool
 }
 
 // faults are all that happen at every call.
@@ -207,7 +210,7 @@ func faults() []fault {
 			p.kill()
 			abort()
 		}},
-		{name: "asked to end", act: func(p *interceptor, w http.ResponseWriter, r *http.Request) {
+		{name: "asked to end", asks: true, act: func(p *interceptor, w http.ResponseWriter, r *http.Request) {
 			_ = p.process.Signal(syscall.SIGTERM) // it may just have ended
 			p.engine.ServeHTTP(w, r)
 		}},

@@ -17,6 +17,8 @@ const (
 	hands = 6
 	// sample is how many of them make test tries; make torture tries them all.
 	sample = 60
+	// grace is what the documentation asks for: a refit that was asked to end has ended.
+	grace = time.Minute
 )
 
 // tortured tells whether everything is to be tried.
@@ -170,7 +172,11 @@ func torture(t *testing.T, b *bench, r *record, c torment) {
 	x := begin(t, b, c.good)
 	p := intercept(t, b.socket)
 	p.at, p.fault = c.call, c.fault
+	began := time.Now()
 	code, said := x.update(p).wait()
+	if took := time.Since(began); c.fault.asks && took > grace {
+		t.Errorf("refit took %s to end", took)
+	}
 	if code == exitDown {
 		t.Errorf("refit update says that the container is down")
 	}

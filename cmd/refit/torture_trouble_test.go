@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -42,10 +43,10 @@ func fill(t *testing.T, dir string) {
 		t.Error(err) // it may be another goroutine's
 		return
 	}
-	defer f.Close()
 	for block := make([]byte, 4096); err == nil; {
 		_, err = f.Write(block)
 	}
+	err = errors.Join(err, f.Close())
 	if !strings.Contains(err.Error(), "no space left") {
 		t.Error(err)
 	}
