@@ -213,7 +213,6 @@ const (
 	LineRename   Line = "rename"   // 7: P is parked, S takes the name
 	LineStart    Line = "start"    // 8: S starts and is watched
 	LineCommit   Line = "commit"   // 10: from here on only forward
-	LineTidy     Line = "tidy"     // 11: predecessor, tag and image go
 	LineRollback Line = "rollback" // R1 to R8: never turned round
 )
 
@@ -249,6 +248,9 @@ type Attempt struct {
 	Started  time.Time `json:"started"`
 	// Back is set when a person asked for an earlier image.
 	Back bool `json:"back,omitempty"`
+	// Reinstated is set when a rollback has given the predecessor everything back:
+	// what changes afterwards is somebody's will.
+	Reinstated bool `json:"reinstated,omitempty"`
 	// Cause is why it was rolled back, once it is.
 	Cause *Reason `json:"cause,omitempty"`
 }

@@ -30,8 +30,10 @@ type Entry struct {
 	// something is still to be done.
 	Attempt string
 	Open    bool
-	Result  Result
-	Lesson  *Lesson // nil if there is none
+	// Succeeded says that the new container stands, proven.
+	Succeeded bool
+	Result    Result
+	Lesson    *Lesson // nil if there is none
 }
 
 // How long a container is left alone after a failure that says nothing of its
@@ -62,7 +64,7 @@ func Learn(r Result, p Policy, before *Lesson) *Lesson {
 		return nil
 	}
 	l.Container, l.Times = r.Name, 1
-	if before != nil && before.same(r.To) {
+	if before != nil && before.Teaches(r.To) {
 		l.Times = before.Times + 1
 	}
 	l.Until = l.At.Add(min(firstBackOff<<min(l.Times-1, 16), mostBackOff))
@@ -80,15 +82,15 @@ func transient(c Code) bool {
 	}
 }
 
-// same tells whether the lesson is about that image.
-func (l Lesson) same(image Image) bool {
+// Teaches tells whether the lesson is about that image.
+func (l Lesson) Teaches(image Image) bool {
 	return l.Image.Reference.Text == image.Reference.Text && l.Image.Digest == image.Digest &&
 		(image.Digest != "" || l.Image.ID == image.ID)
 }
 
 // Replaces tells whether l makes the older lesson needless.
 func (l Lesson) Replaces(older Lesson) bool {
-	return l.Container == older.Container && l.same(older.Image)
+	return l.Container == older.Container && l.Teaches(older.Image)
 }
 
 // Over tells whether the lesson has lost its meaning at that time.
@@ -100,7 +102,7 @@ func (s *Step) heed(lessons []Lesson) {
 		return
 	}
 	i := slices.IndexFunc(lessons, func(l Lesson) bool {
-		return l.same(s.To) && (l.Container == "" || l.Container == s.Container.Name)
+		return l.Teaches(s.To) && (l.Container == "" || l.Container == s.Container.Name)
 	})
 	if i < 0 {
 		return

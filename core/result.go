@@ -37,6 +37,8 @@ type Result struct {
 
 	// Evidence is what a failed successor left behind.
 	Evidence *Evidence `json:"evidence,omitempty"`
+	// Open says that something is left to do, which Recover will do.
+	Open bool `json:"open,omitempty"`
 	// Notes are things that a person should know: what was left where, and
 	// what to type.
 	Notes []string `json:"notes,omitempty"`

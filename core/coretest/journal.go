@@ -43,7 +43,7 @@ func (j *Journal) Record(_ context.Context, e core.Entry) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.History = append(j.History, e.Result)
-	if e.Result.Outcome == core.OutcomeUpdated {
+	if e.Succeeded {
 		j.lessons = slices.DeleteFunc(j.lessons, func(l core.Lesson) bool { return l.Container == e.Result.Name })
 	}
 	if e.Lesson != nil {

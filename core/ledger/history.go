@@ -81,7 +81,7 @@ func putLesson(tx *bbolt.Tx, e core.Entry) error {
 	if err != nil {
 		return err
 	}
-	if e.Result.Outcome == core.OutcomeUpdated {
+	if e.Succeeded {
 		if err := endLessons(lessons, e.Result.Name); err != nil {
 			return err
 		}

@@ -64,7 +64,7 @@ func TestASuccessEndsWhatWasLearnedOfThatContainerAlone(t *testing.T) {
 	if got, _ := l.Lessons(t.Context()); len(got) != 3 {
 		t.Fatalf("%d lessons %v, want 3", len(got), got)
 	}
-	record(t, l, core.Entry{Result: result("web", core.OutcomeUpdated, 2)})
+	record(t, l, core.Entry{Succeeded: true, Result: result("web", core.OutcomeUpdated, 2)})
 	got, err := l.Lessons(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -190,15 +190,13 @@ func forgetInterrupted(ctx context.Context, runs map[string]time.Time, results [
 	}
 }
 
-// wall is the present as the clock on the wall shows it. With Go's second, hidden
-// reading, comparisons would not notice that the clock was set or the machine slept.
 // halfDone tells whether a cycle left something for Recover.
 func halfDone(results []core.Result) bool {
-	return slices.ContainsFunc(results, func(r core.Result) bool {
-		return r.Outcome == core.OutcomeDown || r.Outcome == core.OutcomeFailed
-	})
+	return slices.ContainsFunc(results, func(r core.Result) bool { return r.Open })
 }
 
+// wall is the present as the clock on the wall shows it. With Go's second, hidden
+// reading, comparisons would not notice that the clock was set or the machine slept.
 func wall() time.Time { return time.Now().Round(0) }
 
 func (l *Loop) log() *slog.Logger {

@@ -9,11 +9,17 @@ import (
 	"github.com/refit-dev/refit/core"
 )
 
+// finishLimit bounds the last lines, a container's grace apart.
+const finishLimit = 5 * time.Minute
+
 // finish is lines 10 and 11: S has proved itself, and from here on things only go
 // forward. What cannot be tidied now stays in the ledger, and is tidied by the next Recover.
 func (r *replacement) finish(ctx context.Context) {
+	ctx, cancel := uncut(ctx, finishLimit+r.grace())
+	defer cancel()
 	r.result.ID = r.Successor
 	if err := r.commit(ctx); err != nil {
+		r.leave(err)
 		r.result.Notes = append(r.result.Notes, "not all is tidied yet, Refit will try again: "+err.Error())
 		return
 	}
@@ -26,7 +32,7 @@ func (r *replacement) commit(ctx context.Context) error {
 		return err
 	}
 	if err := r.moveTag(ctx); err != nil {
-		return fmt.Errorf("point %s to the new image: %w", r.To.Reference.Text, err)
+		return err
 	}
 	if err := r.removePredecessor(ctx); err != nil {
 		return err
@@ -58,9 +64,23 @@ func (r *replacement) removePredecessor(ctx context.Context) error {
 	return nil
 }
 
+// moveTag points the reference to the new image, unless somebody has pointed it
+// elsewhere meanwhile: that one is tried in the next cycle.
 func (r *replacement) moveTag(ctx context.Context) error {
-	defer r.references.lock(r.From.Reference.Text)()
-	return r.Engine.Tag(ctx, r.To.ID, r.From.Reference.Text)
+	reference := r.From.Reference.Text
+	defer r.references.lock(reference)()
+	now, err := r.Engine.Resolve(ctx, reference)
+	if err != nil {
+		return fmt.Errorf("look up %s: %w", reference, err)
+	}
+	if now != "" && now != r.To.ID && now != r.TagBefore && now != r.From.ID {
+		r.result.Notes = append(r.result.Notes, "somebody moved the local tag "+reference+" meanwhile: it was left there")
+		return nil
+	}
+	if err := r.Engine.Tag(ctx, r.To.ID, reference); err != nil {
+		return fmt.Errorf("point %s to the new image: %w", reference, err)
+	}
+	return nil
 }
 
 // dropKeptTag removes the second tag. It is moved to the new image first: an

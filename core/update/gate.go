@@ -74,11 +74,15 @@ func (r *replacement) watchOnce(ctx context.Context) error {
 	}
 }
 
-// signalled tells whether S was asked to end since it was seen as s. An engine that cannot say is one
-// that shuts down.
+// signalled tells whether S was asked to end since it was seen as s. An engine
+// that can say neither this nor anything else is one that shuts down.
 func (r *replacement) signalled(ctx context.Context, s core.Status) bool {
 	asked, err := r.Engine.Signalled(ctx, s.ID, s.StartedAt)
-	return asked || err != nil
+	if err == nil {
+		return asked
+	}
+	_, err = r.Engine.Look(ctx, s.ID)
+	return err != nil
 }
 
 // startAgain brings S back after a disturbance. An engine that shuts down still
@@ -95,7 +99,9 @@ func (r *replacement) startAgain(ctx context.Context) error {
 		case seen == nil && s.State.Up():
 			return nil
 		case seen == nil:
-			err = r.Engine.Start(ctx, r.Successor)
+			if err = r.Engine.Start(ctx, r.Successor); err == nil {
+				return nil
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -132,6 +138,10 @@ func (r *replacement) judge(first, now core.Status, since time.Duration) (passed
 		return true, nil
 	case restarted(first, now):
 		return false, fail(core.GateFailed, "the new container restarts again and again%s", exit(now))
+	case now.State == core.Paused && since <= r.span(now)+blindness:
+		return false, nil // a person's doing: no verdict yet
+	case now.State == core.Paused:
+		return false, fail(core.Interrupted, "somebody paused the new container")
 	case now.State != core.Running:
 		return false, fail(core.GateFailed, "the new container ended%s", exit(now))
 	default:
@@ -156,9 +166,10 @@ func (r *replacement) judgeHealth(now core.Status, since time.Duration) (passed 
 	}
 }
 
-// restarted tells whether the engine has started it again since first.
+// restarted tells whether the engine has started it again since first. A start by
+// hand sets the count to zero, so any other number is a crash.
 func restarted(first, now core.Status) bool {
-	return now.State == core.Restarting || now.RestartCount != first.RestartCount || !now.StartedAt.Equal(first.StartedAt)
+	return now.State == core.Restarting || now.RestartCount > 0 || !now.StartedAt.Equal(first.StartedAt)
 }
 
 // exit says how a container ended, "" while it runs: the engine then shows a zero
@@ -180,7 +191,7 @@ func (r *replacement) see(ctx context.Context) (core.Status, error) {
 	since := time.Now()
 	away := false
 	for {
-		s, err := r.Engine.Look(ctx, r.Successor)
+		s, err := r.glance(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return s, errInterrupted
@@ -198,6 +209,14 @@ func (r *replacement) see(ctx context.Context) (core.Status, error) {
 		case <-time.After(time.Second):
 		}
 	}
+}
+
+// glance looks at S once. An engine that takes the question and says nothing is
+// as good as away.
+func (r *replacement) glance(ctx context.Context) (core.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	return r.Engine.Look(ctx, r.Successor)
 }
 
 // withEvidence adds to a failure what the container left behind.

@@ -12,7 +12,7 @@ import (
 func TestJudge(t *testing.T) {
 	t.Parallel()
 	start := time.Unix(1000, 0)
-	first := core.Status{ID: "s", State: core.Running, StartedAt: start, RestartCount: 1}
+	first := core.Status{ID: "s", State: core.Running, StartedAt: start}
 	type verdict string
 	const passed, failed, none verdict = "passed", "failed", "none yet"
 	for name, test := range map[string]struct {
@@ -23,7 +23,7 @@ func TestJudge(t *testing.T) {
 	}{
 		"running for less than the stable time":        {nil, 9 * time.Second, 10 * time.Second, none},
 		"running for the stable time":                  {nil, 10 * time.Second, 10 * time.Second, passed},
-		"running, but restarted by its policy":         {func(s *core.Status) { s.RestartCount = 2 }, 10 * time.Second, 10 * time.Second, failed},
+		"running, but restarted by its policy":         {func(s *core.Status) { s.RestartCount = 1 }, 10 * time.Second, 10 * time.Second, failed},
 		"running, but started again":                   {func(s *core.Status) { s.StartedAt = start.Add(time.Second) }, 10 * time.Second, 10 * time.Second, failed},
 		"waiting for its next restart":                 {func(s *core.Status) { s.State = core.Restarting }, time.Second, 10 * time.Second, failed},
 		"ended":                                        {func(s *core.Status) { s.State, s.ExitCode = core.Exited, 1 }, time.Second, 10 * time.Second, failed},
@@ -33,7 +33,7 @@ func TestJudge(t *testing.T) {
 		"gone":                                 {func(s *core.Status) { *s = core.Status{} }, time.Second, 10 * time.Second, failed},
 		"unhealthy":                            {func(s *core.Status) { s.Health.Status = "unhealthy" }, time.Second, 10 * time.Second, failed},
 		"healthy, long before the stable time": {func(s *core.Status) { s.Health.Status = "healthy" }, 0, 10 * time.Second, passed},
-		"healthy, but restarted":               {func(s *core.Status) { s.Health.Status, s.RestartCount = "healthy", 2 }, 0, 10 * time.Second, failed},
+		"healthy, but restarted":               {func(s *core.Status) { s.Health.Status, s.RestartCount = "healthy", 1 }, 0, 10 * time.Second, failed},
 		"starting, within its healthcheck's own time":    {func(s *core.Status) { s.Health = core.Health{Status: "starting", Limit: time.Minute} }, time.Minute, time.Second, none},
 		"starting, after that and the margin are over":   {func(s *core.Status) { s.Health = core.Health{Status: "starting", Limit: time.Minute} }, time.Minute + healthMargin + 1, time.Second, failed},
 		"starting, whatever the stable time would allow": {func(s *core.Status) { s.Health = core.Health{Status: "starting", Limit: time.Minute} }, 30 * time.Second, time.Second, none},

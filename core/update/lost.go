@@ -16,7 +16,7 @@ func (r *replacement) withoutPredecessor(ctx context.Context, s core.Status) (p 
 	switch {
 	case err != nil || p.Exists():
 		return p, err
-	case !r.Touched:
+	case !r.Touched && r.State.Up():
 		r.result.Outcome = core.OutcomeHeld
 		r.result.Reason = core.Reason{Code: core.ChangedMeanwhile, Text: "somebody removed it while its successor was prepared"}
 		return p, r.tidyUndone(ctx, s)
@@ -51,6 +51,13 @@ func (r *replacement) rebuilt(ctx context.Context) (core.Status, error) {
 // rebuild makes P anew, from the record and the image that was kept: another
 // id, the same settings.
 func (r *replacement) rebuild(ctx context.Context, s core.Status) (core.Status, error) {
+	if err := r.keepOldImage(ctx); err != nil {
+		if s.Exists() { // bad as it is, it is all there is
+			r.result.Notes = append(r.result.Notes, "the old image is gone, too: "+err.Error())
+			return core.Status{}, r.adopt(ctx, s)
+		}
+		return core.Status{}, err
+	}
 	if err := r.setAside(ctx, s); err != nil {
 		return core.Status{}, err
 	}
@@ -68,6 +75,21 @@ func (r *replacement) rebuild(ctx context.Context, s core.Status) (core.Status, 
 		return core.Status{}, fmt.Errorf("inspect the container that was made again: %w", err)
 	}
 	return p, nil
+}
+
+// keepOldImage makes sure that P's image is on the engine: a prune of everything
+// unused takes it with its tags when P is gone. Its digest brings it back.
+func (r *replacement) keepOldImage(ctx context.Context) error {
+	err := r.Engine.Tag(ctx, r.From.ID, r.KeptTag())
+	if err == nil || r.From.Digest == "" {
+		return err
+	}
+	id, err := r.Engine.Pull(ctx, r.From)
+	if err != nil {
+		return fmt.Errorf("pull the old image again: %w", err)
+	}
+	r.From.ID = id
+	return r.Engine.Tag(ctx, id, r.KeptTag())
 }
 
 func (r *replacement) createFromRecord(ctx context.Context) (id string, err error) {

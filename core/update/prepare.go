@@ -37,18 +37,16 @@ func (r *replacement) record(ctx context.Context) error {
 	if r.Policy.StopSignal == "" {
 		r.Policy.StopSignal = p.StopSignal
 	}
+	if r.Policy.StopTimeout == 0 {
+		r.Policy.StopTimeout = p.StopTimeout
+	}
 	if r.Snapshot, err = r.Engine.Snapshot(ctx, p.ID); err != nil {
 		return fail(core.Unsupported, "read its settings: %v", err)
 	}
 	if err := r.clearNames(ctx); err != nil {
 		return err
 	}
-	if r.TagBefore, err = r.Engine.Resolve(ctx, r.From.Reference.Text); err != nil {
-		return engineFailed(err, "look up %s", r.From.Reference.Text)
-	}
-	if r.TagBefore == "" {
-		r.TagBefore = r.From.ID
-	}
+	r.TagBefore = r.From.ID // until line 3 knows better
 	if err := r.save(ctx, core.LineRecord); err != nil {
 		return err
 	}
@@ -110,20 +108,38 @@ func (r *replacement) create(ctx context.Context) error {
 	return nil
 }
 
+// noteTag notes where the reference points, so that it can be put back. An image
+// of a registry that is not proven yet is nothing to go back to, whoever pointed
+// the tag there (promise P4).
+func (r *replacement) noteTag(ctx context.Context, reference string) error {
+	now, err := r.Engine.Resolve(ctx, reference)
+	if err != nil {
+		return engineFailed(err, "look up %s", reference)
+	}
+	if now != "" && (now != r.To.ID || !r.Policy.Pull) {
+		r.TagBefore = now
+	}
+	return nil
+}
+
 // createTagged makes S while the reference's local tag points to the new image,
 // and puts the tag back, also when ctx has ended meanwhile.
 func (r *replacement) createTagged(ctx context.Context) (id string, err error) {
 	defer r.references.lock(r.From.Reference.Text)()
+	reference := r.From.Reference.Text
+	if err := r.noteTag(ctx, reference); err != nil {
+		return "", err
+	}
 	r.TagMoved = true
 	if err := r.save(ctx, core.LineCreate); err != nil {
 		r.TagMoved = false
 		return "", err
 	}
-	reference := r.From.Reference.Text
 	if err := r.Engine.Tag(ctx, r.To.ID, reference); err != nil {
 		return "", engineFailed(err, "tag the new image as %s", reference)
 	}
-	ctx = uncut(ctx)
+	ctx, cancel := uncut(ctx, callLimit)
+	defer cancel()
 	id, err = r.Engine.Create(ctx, core.Draft{
 		Name: r.Name + core.NewSuffix, From: r.Snapshot, Reference: reference, Mark: r.Mark(),
 	})

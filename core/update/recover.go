@@ -56,6 +56,9 @@ func (u *Updater) marked(all []core.Container, known []core.Attempt) (ours []cor
 		}
 		p, parked := byID[s.Mark.Predecessor]
 		name, waiting := strings.CutSuffix(s.Name, core.NewSuffix)
+		if parked {
+			name = strings.TrimSuffix(p.Name, core.OldSuffix)
+		}
 		if !parked && !waiting {
 			continue // finished long ago: the mark is dropped at its next update
 		}
@@ -112,8 +115,10 @@ func (u *Updater) resume(ctx context.Context, a core.Attempt) (result core.Resul
 	switch a.Line {
 	case core.LineStart:
 		err = r.resumeGate(ctx)
-	case core.LineCommit, core.LineTidy:
-		err = r.resumeFinish(ctx)
+	case core.LineCommit:
+		if err = r.resumeFinish(ctx); errors.Is(err, errDown) {
+			return r.result, r.pending
+		}
 	default:
 		err = fail(core.Interrupted, "an update was interrupted at line %q", a.Line)
 		if a.Cause != nil {
@@ -136,8 +141,14 @@ func (r *replacement) resumeGate(ctx context.Context) error {
 		return err
 	case !s.Exists() || s.Name != r.Name:
 		return fail(core.Interrupted, "an update was interrupted before the new container stood in its place")
-	case r.State.Up() && !s.State.Up():
+	case r.State.Up() && s.StartedAt.IsZero():
 		return fail(core.Interrupted, "an update was interrupted before the new container ran")
+	case r.State.Up() && s.State == core.Exited && (s.ExitCode != 0 || r.Policy.GateStable > 0):
+		// It ended while nobody watched: by itself, or with the engine. It gets its
+		// chance again.
+		if err := r.startAgain(ctx); err != nil {
+			return err
+		}
 	}
 	return r.watch(ctx)
 }
@@ -149,13 +160,23 @@ func (r *replacement) resumeFinish(ctx context.Context) error {
 	case err != nil && !errors.Is(err, errDisturbed):
 		return err
 	case !s.Exists():
+		r.TagMoved = true // with P its image is the one that the tag is to name
 		return fail(core.ChangedMeanwhile, "somebody removed the new container")
-	case r.State.Up() && !s.State.Up():
-		if err := r.Engine.Start(ctx, s.ID); err != nil {
-			return fail(core.StartFailed, "start the new container again: %v", err)
+	case r.State.Up() && !s.State.Up() && s.State != core.Paused:
+		if err := r.startAgain(ctx); err != nil {
+			return r.downAfterCommit(err)
 		}
 	}
 	return nil
+}
+
+// downAfterCommit is what there is to say when a committed S does not start any
+// more: from here on nothing is turned round, the next Recover tries again.
+func (r *replacement) downAfterCommit(cause error) error {
+	r.leave(cause)
+	r.result.Outcome, r.result.Reason = core.OutcomeDown, reasonOf(cause, core.StartFailed)
+	r.result.Notes = append(r.result.Notes, "the new container passed its gate and does not start any more: docker start "+r.Name)
+	return errDown
 }
 
 // dropStrayTags removes the second tags that no record explains. Only a ledger

@@ -55,6 +55,11 @@ func engineFailed(err error, format string, args ...any) error {
 	return fail(core.EngineFailed, "%s: %v", fmt.Sprintf(format, args...), err)
 }
 
+// leave notes that something is left to do, and why.
+func (r *replacement) leave(err error) {
+	r.pending, r.result.Open = err, true
+}
+
 // errInterrupted ends a replacement whose successor is left in its gate: the
 // next start goes on from there.
 var errInterrupted = errors.New("interrupted in the gate")
@@ -101,23 +106,28 @@ func (v *voyage) replace(ctx context.Context, s core.Step) core.Result {
 // it. Open is set where something is still to be done.
 func (r *replacement) enter(ctx context.Context, open bool) error {
 	r.result.To, r.result.Took = r.To, time.Since(r.result.Started)
-	err := r.Journal.Record(ctx, core.Entry{Attempt: r.Attempt.ID, Open: open, Result: r.result, Lesson: r.lesson(ctx)})
+	err := r.Journal.Record(ctx, core.Entry{Attempt: r.Attempt.ID, Open: open, Succeeded: r.succeeded(), Result: r.result, Lesson: r.lesson(ctx)})
 	if err != nil {
 		return fmt.Errorf("write the end into the ledger: %w", err)
 	}
 	return nil
 }
 
+// succeeded tells whether S stands in P's place, proven.
+func (r *replacement) succeeded() bool {
+	return r.Cause == nil && (r.result.Outcome == core.OutcomeUpdated || r.result.Outcome == core.OutcomeRecovered)
+}
+
 // lesson is what the end teaches. An image that a person has left is quarantined.
 func (r *replacement) lesson(ctx context.Context) *core.Lesson {
-	if r.Back && r.result.Outcome == core.OutcomeUpdated {
+	if r.Back && r.succeeded() {
 		return &core.Lesson{Image: r.From, At: time.Now(), Reason: core.Reason{Code: core.AskedBack, Text: "a person went back from it"}}
 	}
 	before, err := r.Journal.Lessons(ctx)
 	if err != nil {
 		before = nil // only the length of a back-off depends on it
 	}
-	i := slices.IndexFunc(before, func(l core.Lesson) bool { return l.Container == r.Name })
+	i := slices.IndexFunc(before, func(l core.Lesson) bool { return l.Container == r.Name && l.Teaches(r.To) })
 	if i < 0 {
 		return core.Learn(r.result, r.Policy, nil)
 	}
@@ -135,6 +145,9 @@ func (r *replacement) noteIf(err error) {
 func cancelled(ctx context.Context, err error) error {
 	if err == nil || errors.Is(err, errInterrupted) || ctx.Err() == nil {
 		return err
+	}
+	if code := reasonOf(err, "").Code; code == core.GateFailed || code == core.StartFailed {
+		return err // a verdict stays one
 	}
 	return fail(core.Cancelled, "Refit was asked to end")
 }

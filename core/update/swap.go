@@ -47,7 +47,8 @@ func (r *replacement) stop(ctx context.Context) error {
 	}
 	r.log.Info("stopping", slog.String("signal", r.Policy.StopSignal))
 	r.stopped = time.Now()
-	ctx = uncut(ctx) // grace bounds it
+	ctx, cancel := uncut(ctx, r.grace()+callLimit)
+	defer cancel()
 	asked := r.Engine.Stop(ctx, r.Predecessor, r.Policy.StopSignal, r.Policy.StopTimeout)
 	// What the answer was does not matter: is it down?
 	p, err = r.Engine.Look(ctx, r.Predecessor)
@@ -63,10 +64,30 @@ func (r *replacement) stop(ctx context.Context) error {
 	}
 }
 
-// uncut is the context of a call that changes something. An engine goes on with
+// callLimit bounds one call that changes something. No good engine needs half of it.
+const callLimit = 2 * time.Minute
+
+// longestGrace bounds a container's own grace: it may say that it waits for ever.
+const longestGrace = 24 * time.Hour
+
+// uncut is the context of calls that change something. An engine goes on with
 // what it was asked to do when its caller hangs up: whoever undoes it would look
-// too early, and miss it.
-func uncut(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
+// too early, and miss it. An engine that never answers is given up all the same.
+func uncut(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), limit)
+}
+
+// grace is how long a stop may take before the engine kills.
+func (r *replacement) grace() time.Duration {
+	switch grace := r.Policy.StopTimeout; {
+	case grace < 0:
+		return longestGrace
+	case grace == 0:
+		return 10 * time.Second // the engine's own
+	default:
+		return grace
+	}
+}
 
 // unchanged looks once more whether P is what was recorded, before it is touched.
 func (r *replacement) unchanged(ctx context.Context) (core.Status, error) {
@@ -92,7 +113,9 @@ func (r *replacement) park(ctx context.Context, p core.Status) error {
 	if parked(p) {
 		return nil
 	}
-	if err := r.Engine.SetRestartPolicy(uncut(ctx), p.ID, core.RestartPolicy{Name: "no"}); err != nil {
+	ctx, cancel := uncut(ctx, callLimit)
+	defer cancel()
+	if err := r.Engine.SetRestartPolicy(ctx, p.ID, core.RestartPolicy{Name: "no"}); err != nil {
 		return engineFailed(err, "set its restart policy to no")
 	}
 	return nil
@@ -115,10 +138,12 @@ func (r *replacement) rename(ctx context.Context) error {
 	if err := r.save(ctx, core.LineRename); err != nil {
 		return err
 	}
-	if err := r.Engine.Rename(uncut(ctx), r.Predecessor, r.Name+core.OldSuffix); err != nil {
+	ctx, cancel := uncut(ctx, callLimit)
+	defer cancel()
+	if err := r.Engine.Rename(ctx, r.Predecessor, r.Name+core.OldSuffix); err != nil {
 		return fail(core.NameTaken, "park the old container: %v", err)
 	}
-	if err := r.Engine.Rename(uncut(ctx), r.Successor, r.Name); err != nil {
+	if err := r.Engine.Rename(ctx, r.Successor, r.Name); err != nil {
 		return fail(core.NameTaken, "give the new container its name: %v", err)
 	}
 	return nil
@@ -136,7 +161,9 @@ func (r *replacement) start(ctx context.Context) error {
 		return fail(core.Cancelled, "Refit was asked to end")
 	}
 	r.log.Info("starting")
-	if err := r.Engine.Start(uncut(ctx), r.Successor); err != nil {
+	ctx, cancel := uncut(ctx, callLimit)
+	defer cancel()
+	if err := r.Engine.Start(ctx, r.Successor); err != nil {
 		return fail(core.StartFailed, "start the new container: %v", err)
 	}
 	r.result.Downtime = time.Since(r.stopped)

@@ -42,8 +42,8 @@ func (r *replacement) undo(ctx context.Context, cause error) {
 		r.result.Notes = append(r.result.Notes, err.Error())
 	}
 	err := r.persist(ctx)
-	if !errors.As(err, &f) {
-		r.pending = err
+	if err != nil && !errors.As(err, &f) {
+		r.leave(err)
 	}
 	switch {
 	case err == nil:
@@ -74,7 +74,7 @@ var errDown = errors.New("the old container does not start either")
 // persist repeats the rollback until it has gone through: each of its steps
 // looks before it acts, so that doing it again is safe.
 func (r *replacement) persist(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience+r.Policy.StopTimeout)
+	ctx, cancel := context.WithTimeout(ctx, patience+2*r.grace())
 	defer cancel()
 	began, pause := time.Now(), 100*time.Millisecond
 	for {
@@ -115,9 +115,14 @@ func (r *replacement) rollback(ctx context.Context) error {
 	if err := r.setAside(ctx, s); err != nil {
 		return err
 	}
+	if r.Reinstated {
+		return r.tidyUndone(ctx, s)
+	}
 	if err := r.reinstate(ctx, p); err != nil {
 		return err
 	}
+	r.Reinstated = true
+	r.noteIf(r.save(ctx, core.LineRollback))
 	return r.tidyUndone(ctx, s)
 }
 
@@ -147,7 +152,7 @@ func (r *replacement) setAside(ctx context.Context, s core.Status) error {
 	if !s.Exists() {
 		return nil
 	}
-	if s.State.Up() {
+	if s.State.Up() || s.State == core.Paused {
 		if err := r.Engine.SetRestartPolicy(ctx, s.ID, core.RestartPolicy{Name: "no"}); err != nil {
 			return fmt.Errorf("keep the new container from restarting: %w", err)
 		}
@@ -161,7 +166,11 @@ func (r *replacement) setAside(ctx context.Context, s core.Status) error {
 	if s.Name != r.Name {
 		return nil
 	}
-	if err := r.Engine.Rename(ctx, s.ID, r.Name+core.NewSuffix); err != nil {
+	err := r.Engine.Rename(ctx, s.ID, r.Name+core.NewSuffix)
+	if nameTaken(err) { // by a stranger, or by another Refit: P must have its name all the same
+		err = r.Engine.Rename(ctx, s.ID, r.Name+core.NewSuffix+"-"+r.Attempt.ID)
+	}
+	if err != nil {
 		return fmt.Errorf("set the new container aside: %w", err)
 	}
 	return nil
@@ -169,6 +178,9 @@ func (r *replacement) setAside(ctx context.Context, s core.Status) error {
 
 // reinstate is R5 to R7: P has its name, runs if it ran, and has its policy.
 func (r *replacement) reinstate(ctx context.Context, p core.Status) error {
+	if !r.Touched && r.State.Up() {
+		return nil // it was never parked by us: whatever its name is, it is somebody's will
+	}
 	if p.Name == r.Name+core.OldSuffix {
 		err := r.Engine.Rename(ctx, p.ID, r.Name)
 		if nameTaken(err) {
@@ -266,9 +278,7 @@ func (r *replacement) startFailed(ctx context.Context, id string, cause error) e
 // tidyUndone is R8: the tag back, S away with the volumes that were made for it,
 // the second tag away.
 func (r *replacement) tidyUndone(ctx context.Context, s core.Status) error {
-	if err := r.tagBack(ctx); err != nil {
-		return err
-	}
+	back := r.tagBack(ctx)
 	if s.Exists() {
 		if err := r.Engine.Remove(ctx, s.ID, true); err != nil {
 			return fmt.Errorf("remove the new container: %w", err)
@@ -277,10 +287,17 @@ func (r *replacement) tidyUndone(ctx context.Context, s core.Status) error {
 	if err := r.dropKeptTag(ctx); err != nil {
 		return err
 	}
+	if back != nil {
+		return back
+	}
 	if r.Policy.Cleanup {
 		r.cleanImage(ctx, r.To.ID)
 	}
-	r.noteIf(r.enter(ctx, false))
+	if err := r.enter(ctx, false); err != nil {
+		// The containers are as they should be. What is left is the ledger's.
+		r.leave(err)
+		r.noteIf(err)
+	}
 	return nil
 }
 
@@ -298,7 +315,11 @@ func (r *replacement) tagBack(ctx context.Context) error {
 	if now != r.To.ID {
 		return nil
 	}
-	if err := r.Engine.Tag(ctx, r.TagBefore, r.From.Reference.Text); err != nil {
+	err = r.Engine.Tag(ctx, r.TagBefore, r.From.Reference.Text)
+	if err != nil && r.TagBefore != r.From.ID { // a prune took what it pointed to
+		err = r.Engine.Tag(ctx, r.From.ID, r.From.Reference.Text)
+	}
+	if err != nil {
 		return fmt.Errorf("point %s back to the old image: %w", r.From.Reference.Text, err)
 	}
 	return nil

@@ -217,15 +217,15 @@ func (v *voyage) step(ctx context.Context, s core.Step) core.Result {
 	image := s.To.Digest + " " + s.To.ID
 	unlock := v.trials.lock(image)
 	defer unlock()
+	if ctx.Err() != nil {
+		return settled(s.Held(core.Cancelled, "Refit was asked to end before it began"))
+	}
 	switch v.proofs.get(image) {
 	case failed:
 		return settled(s.Held(core.CanaryFailed, "another container was moved to this image first, and failed"))
 	case passed:
 		unlock()
 	case unproven:
-	}
-	if ctx.Err() != nil {
-		return settled(s.Held(core.Cancelled, "Refit was asked to end before it began"))
 	}
 	result := v.replace(ctx, s)
 	v.proofs.set(image, result)
@@ -254,20 +254,20 @@ func (p *proofs) get(image string) verdict {
 	return p.verdicts[image]
 }
 
-// set records what the result proves: a container that was held back before its
-// successor was tried proves nothing.
+// set records what the result proves. A container that was held back before its
+// successor was tried proves nothing, and neither does an engine that failed: the
+// next one is then tried alone.
 func (p *proofs) set(image string, r core.Result) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.verdicts == nil {
 		p.verdicts = map[string]verdict{}
 	}
-	switch r.Outcome {
-	case core.OutcomeUpdated, core.OutcomeUnchanged:
+	switch {
+	case r.Outcome == core.OutcomeUpdated, r.Outcome == core.OutcomeUnchanged:
 		p.verdicts[image] = passed
-	case core.OutcomeRolledBack, core.OutcomeDown, core.OutcomeFailed:
+	case r.Reason.Code == core.GateFailed, r.Reason.Code == core.StartFailed:
 		p.verdicts[image] = failed
-	default:
 	}
 }
 
