@@ -115,6 +115,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	defer stop()
 
 	r := l.begin(box)
+	defer func() { r.alive(wall()) }() // who has ended is not alive for another minute
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

@@ -246,6 +246,9 @@ func TestBeat(t *testing.T) {
 			t.Errorf("the trouble was logged %d times, want once", got)
 		}
 		b.stop(t)
+		if last := ahead[len(ahead)-1]; last > 0 {
+			t.Errorf("after its end the loop is alive for %v", last)
+		}
 	})
 }
 
