@@ -57,7 +57,10 @@ Examples:
 
 // commands have names. The sidecar is not among them: that a word is none of
 // these must never start it by mistake.
-func commands() []command {
+func commands() []command { return append(everyday(), occasional()...) }
+
+// everyday are the commands that people type when something is new, or broke.
+func everyday() []command {
 	return []command{
 		{
 			name: "check", run: runCheck, usage: "check [flags] [NAME…]", most: -1,
@@ -105,6 +108,12 @@ Example:
 Looks at the state in --data, not at the engine, so that it also tells of containers that
 are no more. Newest first.`,
 		},
+	}
+}
+
+// occasional are those that explain, mend and keep watch.
+func occasional() []command {
+	return []command{
 		{
 			name: "explain", run: runExplain, usage: "explain NAME", least: 1, most: 1,
 			summary: "show what holds for a container, where it comes from, and when it is looked at next",
