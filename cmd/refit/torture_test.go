@@ -16,7 +16,7 @@ const (
 	// hands are the trials that go on at the same time: most of one is waiting.
 	hands = 6
 	// sample is how many of them make test tries; make torture tries them all.
-	sample = 60
+	sample = 48
 	// grace is what the documentation asks for: a refit that was asked to end has ended.
 	grace = time.Minute
 )
