@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/refit-dev/refit/core"
@@ -85,7 +86,10 @@ func interlopers() []Fault {
 		act("starts the parked one", NoWill, func(e *Engine, name string) { _ = e.Start(context.Background(), e.id(name+core.OldSuffix)) }),
 		act("starts the waiting one", NoWill, func(e *Engine, name string) { _ = e.Start(context.Background(), e.id(name+core.NewSuffix)) }),
 		act("takes the name", Theft, func(e *Engine, name string) { e.Steal(name) }),
+		act("takes the waiting one's name", NoWill, func(e *Engine, name string) { e.Steal(name + core.NewSuffix) }),
+		act("takes the parked one's name", NoWill, func(e *Engine, name string) { e.Steal(name + core.OldSuffix) }),
 		act("prunes containers and images", NoWill, func(e *Engine, _ string) { e.Prune() }),
+		act("prunes everything unused", NoWill, func(e *Engine, _ string) { e.PruneAll() }),
 		act("moves the tag", NoWill, func(e *Engine, _ string) { e.MoveTags() }),
 	}
 }
@@ -118,7 +122,8 @@ func (e *Engine) Halt(name string) {
 	}
 }
 
-// Steal makes a container of somebody else's under the name, if it is free.
+// Steal makes a container of somebody else's under the name, if it is free. Its id
+// begins with "stranger".
 func (e *Engine) Steal(name string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -133,8 +138,21 @@ func (e *Engine) Steal(name string) {
 }
 
 // Prune removes every container that does not run, and every image that has no
-// tag and no container, as "docker system prune" does.
+// tag and no container, as "docker system prune" does. A digest does not save an image.
 func (e *Engine) Prune() {
+	e.prune(func(image string) bool { return len(e.tagsOf(image)) > 0 })
+}
+
+// PruneAll removes every container that does not run, and every image that has no
+// container, together with its tags and digests, as "docker system prune --all"
+// does. Only the registry has such an image then.
+func (e *Engine) PruneAll() {
+	e.prune(func(string) bool { return false })
+}
+
+// prune removes what does not run, and the images without a container that are
+// not spared.
+func (e *Engine) prune(spared func(image string) bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for id, c := range e.containers {
@@ -143,10 +161,12 @@ func (e *Engine) Prune() {
 		}
 	}
 	for id := range e.images {
-		if !e.used(id) && len(e.tagsOf(id)) == 0 {
-			delete(e.images, id)
-			delete(e.digests, id)
+		if e.used(id) || spared(id) {
+			continue
 		}
+		maps.DeleteFunc(e.tags, func(_, image string) bool { return image == id })
+		delete(e.images, id)
+		delete(e.digests, id)
 	}
 }
 

@@ -8,13 +8,16 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/refit-dev/refit/core"
 	"github.com/refit-dev/refit/core/coretest"
 )
 
 // TestEveryFaultAtEveryCall is the proof of promise P1: for every call of a
 // replacement and every fault, a fresh process afterwards finds or makes exactly
-// one container under the name, in the state that it was in, and leaves nothing over.
+// one container under the name, in the state that it was in, and leaves nothing
+// over. What belongs to strangers it leaves as it is.
 func TestEveryFaultAtEveryCall(t *testing.T) {
 	t.Parallel()
 	var cases atomic.Int64
@@ -63,6 +66,8 @@ type enumeration struct {
 	image coretest.Image // what the plan says
 	what  string
 	call  string // the name of the call at which the fault was
+	// strangers are the containers that somebody made when the fault was made.
+	strangers []core.Status
 }
 
 // run does a cycle with the fault at the n-th call, and tells whether there was one.
@@ -76,7 +81,9 @@ func (e *enumeration) run(n int) bool {
 		switch {
 		case calls == n:
 			e.call = call
-			return e.fault.Act(scene, do)
+			err := e.fault.Act(scene, do)
+			e.strangers = e.findStrangers()
+			return err
 		case calls > n && e.fault.Fatal:
 			return errors.New("the process is dead")
 		default:
@@ -93,9 +100,28 @@ func (e *enumeration) run(n int) bool {
 	return calls >= n
 }
 
-func (e *enumeration) intercept(at func(call string, do func() error) error) {
-	i := coretest.Intercepted{Engine: e.engine, Journal: e.journal, At: at}
-	e.updater.Engine, e.updater.Journal = i, i
+// intercept lets at stand in for every call to the engine and the journal.
+func (b *bench) intercept(at func(call string, do func() error) error) {
+	i := coretest.Intercepted{Engine: b.engine, Journal: b.journal, At: at}
+	b.updater.Engine, b.updater.Journal = i, i
+}
+
+func isStranger(id string) bool { return strings.HasPrefix(id, "stranger") }
+
+// findStrangers looks at every container that somebody else made.
+func (b *bench) findStrangers() []core.Status {
+	b.Helper()
+	all, err := b.engine.Containers(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	var found []core.Status
+	for _, c := range all {
+		if isStranger(c.ID) {
+			found = append(found, b.look(c.ID))
+		}
+	}
+	return found
 }
 
 // recoverUntilKilled runs a recovery that is killed at its n-th call, and tells
@@ -131,16 +157,19 @@ func (e *enumeration) recoverAndCheck() {
 
 // violations says how what there is breaks the promise.
 func violations(e *enumeration, all []core.Container) []string {
-	web := e.look("web")
-	if e.fault.Will == coretest.Theft && strings.HasPrefix(web.ID, "stranger") {
-		return theft(all)
-	}
 	var wrong []string
+	if diff := cmp.Diff(e.strangers, e.findStrangers()); diff != "" {
+		wrong = append(wrong, "a stranger's container was touched (-before +after):\n"+diff)
+	}
+	web := e.look("web")
+	if e.fault.Will == coretest.Theft && isStranger(web.ID) {
+		return append(wrong, theft(all)...)
+	}
 	if what := e.standing(web); what != "" {
 		wrong = append(wrong, what)
 	}
 	for _, c := range all {
-		if c.Name != "web" {
+		if c.Name != "web" && !isStranger(c.ID) {
 			wrong = append(wrong, fmt.Sprintf("%s is left over, %s", c.Name, c.State))
 		}
 	}
@@ -192,7 +221,7 @@ func (e *enumeration) identity(web core.Status, removed bool) string {
 // successor is still there, beside it.
 func theft(all []core.Container) []string {
 	for _, c := range all {
-		if strings.HasPrefix(c.Name, "web.refit-") {
+		if strings.HasPrefix(c.Name, "web.refit-") && !isStranger(c.ID) {
 			return nil
 		}
 	}

@@ -1,0 +1,150 @@
+package update_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/refit-dev/refit/core"
+	"github.com/refit-dev/refit/core/coretest"
+	"github.com/refit-dev/refit/core/update"
+)
+
+// ownGrace is an engine whose containers say how long they take to stop, and take
+// that long once they are unhealthy.
+type ownGrace struct {
+	update.Engine
+	grace time.Duration
+}
+
+func (o ownGrace) Look(ctx context.Context, nameOrID string) (core.Status, error) {
+	s, err := o.Engine.Look(ctx, nameOrID)
+	if s.Exists() {
+		s.StopTimeout = o.grace
+	}
+	return s, err
+}
+
+func (o ownGrace) Stop(ctx context.Context, id, signal string, grace time.Duration) error {
+	s, err := o.Engine.Look(ctx, id)
+	if err != nil {
+		return err
+	}
+	if s.Health.Status == "unhealthy" {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(o.grace):
+		}
+	}
+	return o.Engine.Stop(ctx, id, signal, grace)
+}
+
+// A bad image takes its container's own grace to stop, which is longer than a
+// rollback's patience with an engine: it is waited for.
+func TestARollbackWaitsForTheContainersOwnGrace(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
+		b.publish(coretest.Unhealthy)
+		b.updater = b.newUpdater(ownGrace{b.engine, 5 * time.Minute})
+		result := b.cycle(b.Context())
+		want(b.T, result, core.OutcomeRolledBack, core.GateFailed)
+		if result.Took < 5*time.Minute {
+			b.Errorf("it took %s, want the grace to be part of it", result.Took)
+		}
+		b.wantSame()
+	})
+}
+
+// paused is an engine on which a person pauses the new container in its gate. As
+// on a real one it can then be renamed and stopped, but not removed.
+type paused struct {
+	update.Engine
+	stopped *bool
+}
+
+func (p paused) Look(ctx context.Context, nameOrID string) (core.Status, error) {
+	s, err := p.Engine.Look(ctx, nameOrID)
+	if s.Mark != nil && s.State == core.Running && !*p.stopped {
+		s.State = core.Paused
+	}
+	return s, err
+}
+
+func (p paused) Stop(ctx context.Context, id, signal string, grace time.Duration) error {
+	if s, err := p.Engine.Look(ctx, id); err == nil && s.Mark != nil {
+		*p.stopped = true
+	}
+	return p.Engine.Stop(ctx, id, signal, grace)
+}
+
+func (p paused) Remove(ctx context.Context, id string, volumes bool) error {
+	if s, err := p.Look(ctx, id); err != nil || s.State == core.Paused {
+		return errors.New("a paused container cannot be removed")
+	}
+	return p.Engine.Remove(ctx, id, volumes)
+}
+
+// A new container that stays paused has no verdict, and is rolled back. It must be
+// stopped for that, or it has the volumes open as soon as somebody unpauses it.
+func TestANewContainerThatStaysPausedIsStoppedAndRemoved(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
+		b.publish(coretest.Good)
+		b.updater = b.newUpdater(paused{b.engine, new(bool)})
+		want(b.T, b.cycle(b.Context()), core.OutcomeRolledBack, core.Interrupted)
+		b.wantSame()
+	})
+}
+
+// Refit is asked to end while the engine has taken a call and never answers it.
+// Apply gives up after a while, and the next process, on a better engine, goes on.
+func TestACallThatIsNeverAnsweredIsGivenUp(t *testing.T) {
+	t.Parallel()
+	for _, call := range []string{"stop", "remove"} {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(b *bench) {
+				image := b.publish(coretest.Good)
+				b.updater = b.newUpdater(hung{b.engine, call})
+				ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
+				defer cancel()
+				began := time.Now()
+				b.cycle(ctx)
+				if took := time.Since(began); took > 15*time.Minute {
+					b.Errorf("it was given up after %s", took)
+				}
+				b.recover()
+				if call == "stop" {
+					b.wantSame()
+					return
+				}
+				b.wantStanding(image.ID)
+				b.wantTag(image.ID)
+			})
+		})
+	}
+}
+
+// hung is an engine that never answers one kind of call.
+type hung struct {
+	update.Engine
+	call string
+}
+
+func (h hung) Remove(ctx context.Context, id string, volumes bool) error {
+	if h.call == "remove" {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return h.Engine.Remove(ctx, id, volumes)
+}
+
+func (h hung) Stop(ctx context.Context, id, signal string, grace time.Duration) error {
+	if h.call == "stop" {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return h.Engine.Stop(ctx, id, signal, grace)
+}
