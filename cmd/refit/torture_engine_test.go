@@ -104,10 +104,10 @@ func suffer(t *testing.T, b *bench, engine *dockertest.Private, r *record, part 
 	p.counted, p.at = lineCalls(), o.line
 	p.fault = fault{act: func(p *interceptor, _ http.ResponseWriter, q *http.Request) {
 		p.execute(q)
+		close(out) // first: who sees refit's end must see this, too
 		if o.both {
 			p.kill()
 		}
-		close(out)
 		<-back
 		panic(http.ErrAbortHandler)
 	}}
@@ -115,11 +115,15 @@ func suffer(t *testing.T, b *bench, engine *dockertest.Private, r *record, part 
 	booted := time.Now()
 	select {
 	case <-out:
+	case <-update.ended:
+	}
+	select {
+	case <-out:
 		engine.Kill()
 		close(back)
 		engine.Boot()
 		booted = time.Now()
-	case <-update.ended:
+	default: // it ended before that line
 	}
 	code, said := update.wait()
 	_, recovered := x.recover()
