@@ -68,7 +68,7 @@ func (s *session) forever(ctx context.Context) error {
 	return l.Run(ctx)
 }
 
-// loop is wired to this session's parts.
+// loop is wired to what the session has reached.
 func (s *session) loop() *loop.Loop {
 	return &loop.Loop{
 		Engine: s.client, Updater: s.updater, Memory: s.ledger, Settings: s.settings,
