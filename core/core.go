@@ -176,7 +176,6 @@ type Status struct {
 	RestartCount  int
 	ExitCode      int
 	OOMKilled     bool
-	EngineError   string // what the engine says of the last start, "" if nothing
 	RestartPolicy RestartPolicy
 	// StopSignal is what its own stop begins with: "SIGTERM" where nobody set one.
 	StopSignal string

@@ -10,14 +10,11 @@ import (
 
 // runRollback moves one container back to the image that it ran before.
 func runRollback(ctx context.Context, p *program) (int, error) {
-	s, err := p.connect(ctx)
+	s, err := p.take(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer s.close()
-	if err := s.own(); err != nil {
-		return 0, err
-	}
 	p.warn()
 	rows, err := s.recover(ctx)
 	if err == nil {

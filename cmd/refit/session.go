@@ -165,6 +165,19 @@ func (s *session) owner() string {
 	return hex.EncodeToString(sum[:6])
 }
 
+// take is connect for who changes containers: with a ledger to write.
+func (p *program) take(ctx context.Context) (*session, error) {
+	s, err := p.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.own(); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
 // own opens the ledger for writing. Who only looks does without.
 func (s *session) own() error {
 	if s.data == "" {

@@ -28,14 +28,11 @@ func runSidecar(ctx context.Context, p *program) (int, error) {
 
 // watchOver recovers, then runs the loop until ctx ends, or does one cycle.
 func (p *program) watchOver(ctx context.Context) (int, error) {
-	s, err := p.connect(ctx)
+	s, err := p.take(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer s.close()
-	if err := s.own(); err != nil {
-		return 0, err
-	}
 	p.warn()
 	if err := s.greet(ctx); err != nil {
 		return 0, err

@@ -11,14 +11,11 @@ import (
 
 // runUpdate does one cycle over every enabled container, due or not.
 func runUpdate(ctx context.Context, p *program) (int, error) {
-	s, err := p.connect(ctx)
+	s, err := p.take(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer s.close()
-	if err := s.own(); err != nil {
-		return 0, err
-	}
 	p.warn()
 	rows, err := s.cycle(ctx)
 	if len(rows) == 0 && err != nil {
@@ -108,14 +105,11 @@ func (p *program) forsaken(rows []outcomeRow) int {
 
 // runRecover finishes or undoes what was interrupted, and does nothing else.
 func runRecover(ctx context.Context, p *program) (int, error) {
-	s, err := p.connect(ctx)
+	s, err := p.take(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer s.close()
-	if err := s.own(); err != nil {
-		return 0, err
-	}
 	rows, err := s.recover(ctx)
 	if len(rows) > 0 {
 		if err := writeOutcomes(p.stdout, rows, true); err != nil {

@@ -51,7 +51,7 @@ func statusOf(c container.InspectResponse) core.Status {
 	s.StopSignal, s.StopTimeout = stopping(c)
 	if c.State != nil {
 		s.State = core.State(c.State.Status)
-		s.ExitCode, s.OOMKilled, s.EngineError = c.State.ExitCode, c.State.OOMKilled, c.State.Error
+		s.ExitCode, s.OOMKilled = c.State.ExitCode, c.State.OOMKilled
 		// A container that never started has the year 1 here, which is the zero time.
 		s.StartedAt, _ = time.Parse(time.RFC3339Nano, c.State.StartedAt)
 	}

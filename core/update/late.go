@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/refit-dev/refit/core"
@@ -38,14 +37,13 @@ func (u *Updater) arrived(ctx context.Context, known []core.Attempt) ([]core.Con
 // that an attempt was begun, nobody knows it to be past line 3, and there is no
 // container of it.
 func (u *Updater) expects(ctx context.Context, known []core.Attempt, all []core.Container) (bool, error) {
-	tags, err := u.Engine.TagsOf(ctx, core.KeptRepository)
+	kept, err := u.keptImages(ctx)
 	if err != nil {
-		return false, fmt.Errorf("list the tags of %s: %w", core.KeptRepository, err)
+		return false, err
 	}
-	for tag := range tags {
-		attempt, ours := strings.CutPrefix(tag, core.KeptRepository+":"+u.Owner+"-")
+	for attempt := range kept {
 		made := func(c core.Container) bool { return c.Mark != nil && c.Mark.Attempt == attempt }
-		if !ours || slices.ContainsFunc(all, made) {
+		if slices.ContainsFunc(all, made) {
 			continue
 		}
 		i := slices.IndexFunc(known, func(a core.Attempt) bool { return a.ID == attempt })

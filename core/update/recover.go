@@ -183,17 +183,17 @@ func (r *replacement) downAfterCommit(cause error) error {
 // that was lost leaves them. If the process before died while a reference's tag
 // was moved for a moment (line 3), they are also all that tells of it.
 func (u *Updater) dropStrayTags(ctx context.Context) error {
-	tags, err := u.Engine.TagsOf(ctx, core.KeptRepository)
+	kept, err := u.keptImages(ctx)
 	if err != nil {
-		return fmt.Errorf("list the tags of %s: %w", core.KeptRepository, err)
+		return err
 	}
 	open, err := u.Journal.Attempts(ctx)
 	if err != nil {
 		return fmt.Errorf("read the ledger: %w", err)
 	}
-	for tag, image := range tags {
-		ours := strings.HasPrefix(tag, core.KeptRepository+":"+u.Owner+"-")
-		if !ours || slices.ContainsFunc(open, func(a core.Attempt) bool { return a.KeptTag() == tag }) {
+	for attempt, image := range kept {
+		tag := core.Attempt{ID: attempt, Owner: u.Owner}.KeptTag()
+		if slices.ContainsFunc(open, func(a core.Attempt) bool { return a.KeptTag() == tag }) {
 			continue
 		}
 		if err := u.tagsBack(ctx, image); err != nil {
@@ -204,6 +204,23 @@ func (u *Updater) dropStrayTags(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// keptImages are the images that second tags of ours keep, by the attempt that
+// tagged them.
+func (u *Updater) keptImages(ctx context.Context) (map[string]string, error) {
+	tags, err := u.Engine.TagsOf(ctx, core.KeptRepository)
+	if err != nil {
+		return nil, fmt.Errorf("list the tags of %s: %w", core.KeptRepository, err)
+	}
+	kept := map[string]string{}
+	prefix := core.Attempt{Owner: u.Owner}.KeptTag()
+	for tag, image := range tags {
+		if attempt, ours := strings.CutPrefix(tag, prefix); ours {
+			kept[attempt] = image
+		}
+	}
+	return kept, nil
 }
 
 // tagsBack points the references of the containers that run the image back to
