@@ -10,7 +10,7 @@ LINT    := go tool -modfile=tools/go.mod golangci-lint
 BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.release=$(VERSION)'
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test torture image build lint fmt docs figures engine clean
+.PHONY: help run demo test torture image build lint fmt docs tidy proto figures engine clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,13 +38,25 @@ build: ## build the static binaries: dist/refit, dist/fixture
 
 lint: ## golangci-lint, at the version that tools/go.mod pins
 	$(LINT) run ./... ./.ci/report
+	cd plugins/example && go tool -modfile=../../tools/go.mod golangci-lint run -c ../../.golangci.yml ./...
 
 fmt: ## format the code as the linter wants it
 	$(LINT) fmt ./... ./.ci/report
 
-docs: ## make the generated pages anew: docs/labels.md, docs/flags.md
+docs: ## make the generated pages anew: docs/labels.md, docs/flags.md, tables of docs/hooks.md and docs/notifications.md
 	go test ./core -run '^TestLabelsPage$$' -count=1 -update
-	go test ./cmd/refit -run '^TestFlagsPage$$' -count=1 -update
+	go test ./cmd/refit -run '^(TestFlagsPage|TestHooksPage)$$' -count=1 -update
+	go test ./notify -run '^TestNotificationsPage$$' -count=1 -update
+
+tidy: ## go mod tidy, for the example outside the module as well
+	go mod tidy
+	cd plugins/example && go mod tidy
+
+proto: ## make the code of hooks/proto/hooks.proto anew; needs protoc (Debian's protobuf-compiler)
+	@mkdir -p dist/protoc
+	cd tools && go build -o ../dist/protoc/ google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc
+	PATH="$$PWD/dist/protoc:$$PATH" protoc --go_out=. --go_opt=module=github.com/refit-dev/refit \
+		--go-grpc_out=. --go-grpc_opt=module=github.com/refit-dev/refit hooks/proto/hooks.proto
 
 figures: build ## lines of code and of tests, the longest function, the size of the binary
 	@go run ./.ci/report code dist/refit

@@ -93,6 +93,8 @@ type Container struct {
 	// Tethers names the containers that it cannot live without under their
 	// present id: it shares their namespaces, or has a legacy link to them.
 	Tethers []string
+	// Mounts are the places in its files that are not its image's.
+	Mounts []Mount
 	// Obstacles say why this build cannot make a faithful copy of it.
 	Obstacles []Reason
 	// Mark is set on a container that a replacement made, nil elsewhere.
@@ -183,7 +185,9 @@ type Status struct {
 	// nobody set one. Zero where it is not known, negative for as long as it takes.
 	StopTimeout time.Duration
 	Health      Health
-	Mark        *Mark
+	// Version is what its image says of itself.
+	Version Version
+	Mark    *Mark
 }
 
 // Exists tells whether there is such a container at all.
@@ -206,13 +210,16 @@ type Line string
 
 // The lines, in their order.
 const (
-	LineRecord   Line = "record"   // 2: what is known is written down
-	LineCreate   Line = "create"   // 3: the successor is made and compared
-	LineStop     Line = "stop"     // 5: policy "no", then stop
-	LineRename   Line = "rename"   // 7: P is parked, S takes the name
-	LineStart    Line = "start"    // 8: S starts and is watched
-	LineCommit   Line = "commit"   // 10: from here on only forward
-	LineRollback Line = "rollback" // R1 to R8: never turned round
+	LineRecord      Line = "record"       // 2: what is known is written down
+	LineCreate      Line = "create"       // 3: the successor is made and compared
+	LinePreUpdate   Line = "pre-update"   // 4: hooks are asked
+	LineStop        Line = "stop"         // 5: policy "no", then stop
+	LinePreRecreate Line = "pre-recreate" // 6: hooks, with P stopped
+	LineRename      Line = "rename"       // 7: P is parked, S takes the name
+	LineStart       Line = "start"        // 8: S starts and is watched
+	LinePostUpdate  Line = "post-update"  // 9: hooks test S
+	LineCommit      Line = "commit"       // 10: from here on only forward
+	LineRollback    Line = "rollback"     // R1 to R8: never turned round
 )
 
 // Attempt is one replacement in flight, as the ledger keeps it. It is written
@@ -231,6 +238,9 @@ type Attempt struct {
 
 	From Image `json:"from"` // what the predecessor runs
 	To   Image `json:"to"`   // what the successor runs
+	// FromVersion and ToVersion are what the two images say of themselves.
+	FromVersion Version `json:"from_version,omitzero"`
+	ToVersion   Version `json:"to_version,omitzero"`
 	// TagBefore is the image id that the reference's local tag pointed to; the
 	// predecessor's image where there was no such tag.
 	TagBefore string `json:"tag_before"`
@@ -250,8 +260,25 @@ type Attempt struct {
 	// Reinstated is set when a rollback has given the predecessor everything back:
 	// what changes afterwards is somebody's will.
 	Reinstated bool `json:"reinstated,omitempty"`
+	// Lost is set when the ledger had lost it, and it was made anew from S's mark.
+	Lost bool `json:"lost,omitempty"`
 	// Cause is why it was rolled back, once it is.
 	Cause *Reason `json:"cause,omitempty"`
+
+	// Ran is when S was about to be started for the first time: from then on it may
+	// have changed data.
+	Ran time.Time `json:"ran,omitzero"`
+	// Served is set when S was committed, or has run for long while nobody watched:
+	// what it has written is then not undone.
+	Served bool `json:"served,omitempty"`
+	// Told is set when R4 is done: the hooks that are told of a rollback were told.
+	Told bool `json:"told,omitempty"`
+
+	// Hooks are those that were called, in their order. Labels and Mounts are the
+	// container's, kept for them.
+	Hooks  []HookState       `json:"hooks,omitempty"`
+	Labels map[string]string `json:"labels,omitempty"`
+	Mounts []Mount           `json:"mounts,omitempty"`
 }
 
 // Mark returns what the successor's label says of the attempt.

@@ -125,19 +125,19 @@ var labels = []Label{
 		Get: func(p Policy) string { return p.Scope },
 	},
 	{
-		Name: "refit.hooks", Value: "hook names, comma-separated",
-		Help: "Hooks that run around the replacement. This build has none yet: a container that asks for one is held.",
+		Name: "refit.hooks", Value: "hook names, comma-separated", Flag: "hooks",
+		Help: "Hooks that run around the replacement, in this order before it and in the reverse after it: `backup,smoke`. Empty declines the operator's. See [hooks.md](hooks.md).",
 		set:  list(func(p *Policy) *[]string { return &p.Hooks }, "a hook name", simpleName),
 		Get:  func(p Policy) string { return strings.Join(p.Hooks, ",") },
 	},
 	{
 		Name: "refit.hook.*", Value: "text",
-		Help: "Settings of one hook: `refit.hook.<name>.<key>`. Read together with `refit.hooks`.",
+		Help: "Settings of one hook that `refit.hooks` names: `refit.hook.<name>.<key>`. A key that the hook does not know, or does not let labels set, holds the container.",
 		Get:  func(p Policy) string { return hookSettings(p) },
 	},
 	{
 		Name: "refit.notify", Value: "channel names, comma-separated",
-		Help: "Notification channels that hear of this container. This build has none yet: the names are checked and kept.",
+		Help: "The notification channels that hear of this container, among those that the operator has set with `--notify`. Without it all of them do, and likewise where none of the names exists.",
 		set:  list(func(p *Policy) *[]string { return &p.Notify }, "a channel name", simpleName),
 		Get:  func(p Policy) string { return strings.Join(p.Notify, ",") },
 	},

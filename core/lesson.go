@@ -55,8 +55,11 @@ func Learn(r Result, p Policy, before *Lesson) *Lesson {
 	switch {
 	case r.Outcome != OutcomeRolledBack && r.Outcome != OutcomeDown && r.Outcome != OutcomeHeld:
 		return nil
-	case r.Reason.Code == GateFailed, r.Reason.Code == StartFailed:
-		if p.From["gate-timeout"] == "label" || p.From["gate-stable"] == "label" {
+	case r.Reason.Code == HookVetoed:
+		l.Container = r.Name
+		return l
+	case r.Reason.SpeaksOfImage():
+		if blames(p, r.Reason.Code) {
 			l.Container = r.Name
 		}
 		return l
@@ -71,11 +74,26 @@ func Learn(r Result, p Policy, before *Lesson) *Lesson {
 	return l
 }
 
+// SpeaksOfImage tells whether the reason is a verdict about the new image: it had
+// its chance, and failed.
+func (r Reason) SpeaksOfImage() bool {
+	return r.Code == GateFailed || r.Code == StartFailed || r.Code == PostUpdateFailed
+}
+
+// blames tells whether the container's own labels had a hand in the verdict: they
+// shortened the gate, or chose the hook.
+func blames(p Policy, c Code) bool {
+	if c == PostUpdateFailed {
+		return p.From["hooks"] != "flag"
+	}
+	return p.From["gate-timeout"] == "label" || p.From["gate-stable"] == "label"
+}
+
 // transient tells whether a reason says something of its moment only: the next
 // cycle may try again.
 func transient(c Code) bool {
 	switch c {
-	case Cancelled, ChangedMeanwhile, Interrupted, EngineFailed, InProgressElsewhere:
+	case Cancelled, ChangedMeanwhile, Interrupted, EngineFailed, InProgressElsewhere, HookDeferred:
 		return true
 	default:
 		return false
@@ -108,6 +126,10 @@ func (s *Step) heed(lessons []Lesson) {
 		return
 	}
 	l := lessons[i]
+	if l.Reason.Code == HookVetoed {
+		s.settle(Hold, HookVetoed, "%s (on %s)", l.Reason.Text, l.At.Format("2 January 15:04"))
+		return
+	}
 	if l.Until.IsZero() {
 		s.settle(Hold, Quarantined, "%s %s failed on %s: %s", s.To.Reference.Text, Short(s.To.Digest+s.To.ID), l.At.Format("2 January 15:04"), l.Reason.Text)
 		return

@@ -50,6 +50,8 @@ type World struct {
 	// Lessons are what earlier attempts taught: images and containers that are
 	// not to be tried now. With --force there are none.
 	Lessons []Lesson
+	// Hooks are the answers to HookNames. A hook without an answer is not installed.
+	Hooks map[string]HookAnswer
 }
 
 // Query is a question to a registry, or to the engine's own images: what does
@@ -89,6 +91,9 @@ func MakePlan(w World, answers map[Query]Answer) Plan {
 	steps := w.survey()
 	for i := range steps {
 		if steps[i].Action == "" {
+			steps[i].checkHooks(w.Hooks)
+		}
+		if steps[i].Action == "" {
 			steps[i].decide(answers)
 			steps[i].heed(w.Lessons)
 		}
@@ -108,6 +113,9 @@ func PlanBack(w World, to Image) Plan {
 		case s.Reason.Code == NotNamed:
 			continue
 		case s.Action == "":
+			if s.checkHooks(w.Hooks); s.Action != "" {
+				break
+			}
 			s.settle(Update, AskedBack, "a person asked for the image before, %s", Short(to.Digest+to.ID))
 			s.To, s.Back = Image{Reference: c.Image.Reference, Digest: to.Digest, ID: to.ID, Platform: c.Image.Platform}, true
 		}
@@ -214,8 +222,6 @@ func (s *Step) obstacles(tethered []string) {
 	switch {
 	case s.Policy.Strategy == StartFirst:
 		s.settle(Hold, Unsupported, "refit.strategy=start-first is not built yet: use stop-first")
-	case len(s.Policy.Hooks) > 0:
-		s.settle(Hold, Unsupported, "it asks for hooks (%s), which this build does not have", strings.Join(s.Policy.Hooks, ", "))
 	case c.State == Paused:
 		s.settle(Hold, Unsupported, "it is paused: replacing a paused container is not built yet")
 	case len(c.Obstacles) > 0:

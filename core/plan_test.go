@@ -98,7 +98,16 @@ func TestOneContainer(t *testing.T) {
 		"pull=false compares local ids: the same":     {container("web", label("refit.pull", "false")), nil, core.Answer{ImageID: "sha256:old"}, core.Keep, core.UpToDate},
 		"pull=false needs no digest":                  {container("web", label("refit.pull", "false"), func(c *core.Container) { c.RepoDigests = nil }), nil, core.Answer{ImageID: "sha256:new"}, core.Update, core.NewImage},
 		"start-first is refused":                      {container("web", label("refit.strategy", "start-first")), nil, newer, core.Hold, core.Unsupported},
-		"hooks are refused: there are none":           {container("web", label("refit.hooks", "backup")), nil, newer, core.Hold, core.Unsupported},
+		"a hook that nobody asked about is missing":   {container("web", label("refit.hooks", "backup")), nil, newer, core.Hold, core.HookMissing},
+		"a hook with a fault holds, with its reason":  {container("web", label("refit.hooks", "backup")), hook(core.HookAnswer{Fault: core.Reason{Code: core.HookUnusable, Text: "no"}}), newer, core.Hold, core.HookUnusable},
+		"a hook is no obstacle":                       {container("web", label("refit.hooks", "backup")), hook(core.HookAnswer{}), newer, core.Update, core.NewImage},
+		"a setting that the hook lets labels make":    {container("web", label("refit.hooks", "backup"), label("refit.hook.backup.keep", "3")), hook(keys), newer, core.Update, core.NewImage},
+		"a setting that is the operator's":            {container("web", label("refit.hooks", "backup"), label("refit.hook.backup.dir", "/")), hook(keys), newer, core.Hold, core.BadLabel},
+		"a setting that the hook does not know":       {container("web", label("refit.hooks", "backup"), label("refit.hook.backup.kepp", "3")), hook(keys), newer, core.Hold, core.BadLabel},
+		"a setting of a family":                       {container("web", label("refit.hooks", "backup"), label("refit.hook.backup.url.a", "3")), hook(core.HookAnswer{LabelKeys: []string{"url.*"}}), newer, core.Update, core.NewImage},
+		"a family without a name":                     {container("web", label("refit.hooks", "backup"), label("refit.hook.backup.url.", "3")), hook(core.HookAnswer{LabelKeys: []string{"url.*"}}), newer, core.Hold, core.BadLabel},
+		"a setting of a hook that is not listed":      {container("web", label("refit.hook.backup.keep", "3")), hook(keys), newer, core.Hold, core.BadLabel},
+		"a veto holds, with its reason":               {container("web"), vetoed, newer, core.Hold, core.HookVetoed},
 		"an obstacle holds, with its reason":          {container("web", obstacle), nil, newer, core.Hold, core.BadReference},
 		"Refit leaves itself alone":                   {container("web"), func(w *core.World) { w.Settings.Self = "id-web" }, newer, core.Hold, core.Unsupported},
 		"a fault of the registry is the reason":       {container("web"), nil, core.Answer{Fault: core.Reason{Code: core.Unauthorized, Text: "no"}}, core.Hold, core.Unauthorized},
@@ -113,11 +122,24 @@ func TestOneContainer(t *testing.T) {
 			if step.Action != test.action || step.Reason.Code != test.code || step.Reason.Text == "" {
 				t.Errorf("got %s, %s\nwant %s, %s with a sentence", step.Action, step.Reason, test.action, test.code)
 			}
-			if moves := step.To != (core.Image{}); moves != (test.action == core.Update || test.action == core.Notify) {
+			if moves := step.To != (core.Image{}); moves != (test.action == core.Update || test.action == core.Notify) && test.code != core.HookVetoed {
 				t.Errorf("%s has target %+v", step.Action, step.To)
 			}
 		})
 	}
+}
+
+var keys = core.HookAnswer{Keys: []string{"keep", "dir"}, LabelKeys: []string{"keep"}}
+
+func hook(a core.HookAnswer) func(*core.World) {
+	return func(w *core.World) { w.Hooks = map[string]core.HookAnswer{"backup": a} }
+}
+
+func vetoed(w *core.World) {
+	w.Lessons = []core.Lesson{{
+		Image: core.Image{Reference: app, Digest: newDigest}, Container: "web",
+		Reason: core.Reason{Code: core.HookVetoed, Text: "hook approve refuses this image: not yet"},
+	}}
 }
 
 func alsoKnownAs(repository string) func(*core.Container) {

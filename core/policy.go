@@ -48,7 +48,7 @@ type Policy struct {
 	Notify     []string                     `json:"notify,omitempty"`
 
 	// From tells where a value that is no default came from, by label name
-	// without "refit.": "label", "image label" or "flag".
+	// without "refit.": "label", "image label", "watchtower label" or "flag".
 	From map[string]string `json:"from,omitempty"`
 }
 
@@ -90,6 +90,9 @@ type Settings struct {
 	Scope string
 	// TrustImageLabels accepts refit.* labels that the image brought along.
 	TrustImageLabels bool
+	// Lifecycle obeys Watchtower's lifecycle labels, by the hook "command", on
+	// containers that do not choose their hooks by a label of ours.
+	Lifecycle bool
 	// IncludeStopped updates created and exited containers too, without
 	// starting them.
 	IncludeStopped bool
@@ -126,9 +129,17 @@ func (s Settings) PolicyOf(c Container) (p Policy, bad Reason, ok bool) {
 		}
 		p.From[short(name)] = from
 	}
+	if err := s.lifecycle(c, &p); err != nil && ok {
+		bad, ok = Reason{BadLabel, err.Error()}, false
+	}
+	s.enable(&p)
+	return p, bad, ok
+}
+
+// enable includes a container of which no label says anything, where all are.
+func (s Settings) enable(p *Policy) {
 	if s.All && p.From["enable"] == "" {
 		p.Enabled = true
 		p.From["enable"] = "flag"
 	}
-	return p, bad, ok
 }

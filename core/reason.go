@@ -60,6 +60,17 @@ const (
 	Interrupted         Code = "interrupted"
 	Stranger            Code = "stranger"
 	Foreign             Code = "foreign"
+	Panicked            Code = "panicked" // a mistake of ours
+)
+
+// Reasons that have to do with hooks.
+const (
+	HookMissing      Code = "hook-missing"       // it is not installed
+	HookUnusable     Code = "hook-unusable"      // it is, and must not or cannot be used
+	HookFailed       Code = "hook-failed"        // before the new container ran
+	HookVetoed       Code = "hook-vetoed"        // this image, for this container
+	HookDeferred     Code = "hook-deferred"      // not now
+	PostUpdateFailed Code = "post-update-failed" // counts as a failed gate
 )
 
 // Reason says why: a code for programs and a sentence for people. The sentence

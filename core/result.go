@@ -26,6 +26,11 @@ type Result struct {
 	Reason  Reason  `json:"reason"`
 	From    Image   `json:"from"`
 	To      Image   `json:"to,omitzero"`
+	// FromVersion and ToVersion are what the two images say of themselves.
+	FromVersion Version `json:"from_version,omitzero"`
+	ToVersion   Version `json:"to_version,omitzero"`
+	// Notify are the channels that the container picks; empty means all.
+	Notify []string `json:"notify,omitempty"`
 
 	Started time.Time     `json:"started"`
 	Took    time.Duration `json:"took_ns"`
@@ -37,6 +42,15 @@ type Result struct {
 
 	// Evidence is what a failed successor left behind.
 	Evidence *Evidence `json:"evidence,omitempty"`
+	// Ran says that the new container was started, or may have been: it may have
+	// changed data. Undone, that the old one was put back.
+	Ran    bool `json:"ran,omitempty"`
+	Undone bool `json:"undone,omitempty"`
+	// RetryAt is when a hook that deferred it wants to be asked again; zero where
+	// none did, or at the container's next regular time.
+	RetryAt time.Time `json:"retry_at,omitzero"`
+	// Hooks are the calls of hooks, in their order.
+	Hooks []HookReport `json:"hooks,omitempty"`
 	// Open says that something is left to do, which Recover will do.
 	Open bool `json:"open,omitempty"`
 	// Notes are things that a person should know: what was left where, and

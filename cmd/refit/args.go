@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/refit-dev/refit/core"
@@ -12,21 +13,25 @@ import (
 // command and runs that, does not see flags behind the first argument, and does
 // not know the root's flags behind a command.
 type line struct {
-	command string   // "" is the sidecar
+	command string   // "" is the sidecar; "hooks list" is one
 	flags   []string // "--name" or "--name=value", never a letter
 	options []option // those of the flags
 	names   []string // containers
 	help    bool
 }
 
-// arrange takes a command line apart. Flags may stand anywhere; the first word
-// is the command if there is one of that name; "--" ends the flags, and what
-// follows it is a container even if it is called like a command.
+// arrange takes a command line apart. Flags may stand anywhere; the first words
+// are the command if there is one of that name; "--" ends the flags, and what
+// follows it is a container even if it is called like a command. What follows the
+// first argument of a command that passes its line on is not looked at.
 func arrange(args []string) (line, error) {
 	var l line
 	for i := 0; i < len(args); i++ {
 		word := args[i]
 		switch {
+		case findCommand(l.command).passesOn && len(l.names) > 0:
+			l.names = append(l.names, args[i:]...)
+			return l, l.check()
 		case word == "--":
 			l.names = append(l.names, args[i+1:]...)
 			return l, l.check()
@@ -47,14 +52,16 @@ func arrange(args []string) (line, error) {
 	return l, l.check()
 }
 
-// word takes what is not a flag.
+// word takes what is not a flag. The words of a command stand together, before
+// its arguments.
 func (l *line) word(word string) {
-	first := l.command == "" && len(l.names) == 0
+	name := strings.TrimPrefix(l.command+" "+word, " ")
+	first := len(l.names) == 0
 	switch {
-	case first && word == "help":
+	case first && l.command == "" && word == "help":
 		l.help = true
-	case first && isCommand(word):
-		l.command = word
+	case first && isCommand(name):
+		l.command = name
 	default:
 		l.names = append(l.names, word)
 	}
@@ -76,6 +83,8 @@ func (l *line) flag(args []string) (int, error) {
 	o, known := findOption(name)
 	words := 1
 	switch {
+	case isURL(name): // it may be a credential
+		return 0, refusal{problem: "unknown flag, which may be a URL and is not shown", hint: "a channel is made with --notify NAME=URL"}
 	case !known:
 		hint := "refit --help lists the flags"
 		if near, ok := core.Nearest(name, optionNames()); ok {
@@ -101,31 +110,58 @@ func dashed(name string) string {
 	return "--" + name
 }
 
-// check refuses a line with too few or too many names, and flags of another command.
+// check refuses a line with too few or too many names, with a URL among them, or
+// with flags of another command.
 func (l line) check() error {
 	if l.help {
 		return nil
 	}
 	c := findCommand(l.command)
-	switch {
-	case c.most >= 0 && len(l.names) > c.most && c.most == 0:
-		return refusal{
-			problem: fmt.Sprintf("%s takes no arguments, and there is %q", l.command, l.names[0]),
-			hint:    "write it as refit " + c.usage,
+	hint := "write it as refit " + c.usage
+	switch tooMany := c.most >= 0 && len(l.names) > c.most; {
+	case !c.passesOn && slices.ContainsFunc(l.names, isURL):
+		// It may be a credential, and nothing shows one.
+		return refusal{problem: "an argument is a URL, and no command takes one", hint: "a channel is made with --notify NAME=URL, in one word"}
+	case tooMany && c.most == 0:
+		if near, ok := core.Nearest(l.command+" "+l.names[0], below(l.command)); ok {
+			hint = "did you mean refit " + near + "?"
 		}
-	case c.most >= 0 && len(l.names) > c.most, len(l.names) < c.least:
-		return refusal{
-			problem: fmt.Sprintf("%s takes one container, and there are %d", l.command, len(l.names)),
-			hint:    "write it as refit " + c.usage,
-		}
+		return refusal{problem: fmt.Sprintf("%s takes no arguments, and there is %q", l.command, l.names[0]), hint: hint}
+	case tooMany, len(l.names) < c.least:
+		return refusal{problem: fmt.Sprintf("%s takes %s, and there are %d", l.command, c.takes(), len(l.names)), hint: hint}
 	}
+	return l.checkFlags(c, hint)
+}
+
+// isURL knows what is neither a name nor a path.
+func isURL(text string) bool { return strings.Contains(text, "://") }
+
+// checkFlags refuses flags of another command.
+func (l line) checkFlags(c command, hint string) error {
 	for _, o := range l.options {
-		if !o.belongs(l.command) {
+		switch {
+		case o.belongs(l.command):
+		case c.passesOn:
+			return refusal{problem: fmt.Sprintf("--%s does not belong to refit %s", o.name, l.command), hint: hint}
+		default:
 			return refusal{
-				problem: fmt.Sprintf("--%s belongs to refit %s", o.name, strings.Join(o.commands, " and refit ")),
+				problem: fmt.Sprintf("--%s belongs to %s", o.name, either(o.commands)),
 				hint:    "refit " + o.commands[0] + " --help says more",
 			}
 		}
 	}
 	return nil
+}
+
+// either lists commands: "refit check, refit history and refit hooks".
+func either(commands []string) string {
+	list := make([]string, len(commands))
+	for i, c := range commands {
+		list[i] = "refit " + c
+	}
+	last := len(list) - 1
+	if last == 0 {
+		return list[0]
+	}
+	return strings.Join(list[:last], ", ") + " and " + list[last]
 }

@@ -2,18 +2,39 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
 // command is one command, the sidecar being the one without a name.
 type command struct {
-	name    string
+	name    string // one word or more: "hooks list"
 	usage   string // what follows "refit "
 	summary string // one line
 	more    string // examples, and what the summary leaves out
-	// least and most bound the containers that it takes; most is -1 for any number.
+	// least and most bound the arguments that it takes; most is -1 for any number.
 	least, most int
-	run         func(context.Context, *program) (int, error)
+	argument    string // what one of them is, "" for a container
+	// passesOn makes it take no flags at all: whatever follows its first argument
+	// is for somebody else.
+	passesOn bool
+	hidden   bool // from the list in the help
+	run      func(context.Context, *program) (int, error)
+}
+
+// takes says how many arguments it takes.
+func (c command) takes() string {
+	what := c.argument
+	if what == "" {
+		what = "container"
+	}
+	switch {
+	case c.most < 0:
+		return "at least one " + what
+	case c.least == 0:
+		return "at most one " + what
+	}
+	return "one " + what
 }
 
 func (c command) usageText() string { return "refit " + c.usage }
@@ -57,7 +78,9 @@ Examples:
 
 // commands have names. The sidecar is not among them: that a word is none of
 // these must never start it by mistake.
-func commands() []command { return append(everyday(), occasional()...) }
+func commands() []command {
+	return slices.Concat(everyday(), occasional(), hookCommands(), backupCommands(), notifyCommands())
+}
 
 // everyday are the commands that people type when something is new, or broke.
 func everyday() []command {
@@ -149,12 +172,20 @@ func findCommand(name string) command {
 	return rootCommand()
 }
 
+// commandNames are those that people type.
 func commandNames() []string {
 	var names []string
 	for _, c := range commands() {
-		names = append(names, c.name)
+		if !c.hidden {
+			names = append(names, c.name)
+		}
 	}
 	return names
+}
+
+// below are the commands whose names begin with that command's.
+func below(command string) []string {
+	return slices.DeleteFunc(commandNames(), func(name string) bool { return !strings.HasPrefix(name, command+" ") })
 }
 
 // helpTemplate is for the root and for commands. The flags print themselves.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/refit-dev/refit/core"
 	"github.com/refit-dev/refit/core/schedule"
+	"github.com/refit-dev/refit/notify"
 )
 
 // config is all that one command line says, after environment and files have
@@ -35,7 +36,20 @@ type config struct {
 	level                    slog.Level
 	debug, jsonLog, exitCode bool
 	force                    bool
-	format                   string
+
+	pluginDir, pluginChecksums string // paths; "" for none
+	pluginEnv                  []string
+	hookConfig                 map[string]map[string]string // the operator's: hook, key, value. Secrets
+	hookTimeout, hookStall     time.Duration
+	backupDir                  string
+
+	notify notifySettings
+
+	event     core.NoticeKind // notify preview
+	container string          // hooks test
+	stage     core.Stage      // hooks test
+	stop      bool            // hooks backup restore
+	format    string
 
 	// warnings are told to the log before anything is done.
 	warnings []string
@@ -54,6 +68,11 @@ func newConfig() config {
 		catchUp:          true,
 		parallel:         4,
 		format:           "table",
+		hookTimeout:      time.Hour,
+		hookStall:        2 * time.Minute,
+		stage:            core.PreUpdate,
+		notify:           notifySettings{level: notify.Changes, giveUp: 48 * time.Hour},
+		event:            core.NoticeRolledBack,
 	}
 }
 

@@ -15,9 +15,11 @@ import (
 // that scope, so nothing else on the engine is looked after.
 func TestStoriesOnTheEngine(t *testing.T) {
 	t.Parallel()
+	commands := storyCommands()
+	commands["webhook"], commands["heard"] = turnWebhook, heard
 	testscript.Run(t, testscript.Params{
 		Dir:  filepath.Join("testdata", "engine"),
-		Cmds: storyCommands(),
+		Cmds: commands,
 		Setup: func(e *testscript.Env) error {
 			t := e.T().(testing.TB)
 			images := registrytest.New(t, registrytest.Options{})
@@ -25,6 +27,7 @@ func TestStoriesOnTheEngine(t *testing.T) {
 			s.demand = func(user, password string) {
 				images.Demand(registrytest.Options{User: user, Password: password, Bearer: true})
 			}
+			withWebhook(e)
 			return s.begin(e)
 		},
 	})

@@ -41,7 +41,10 @@ func settle(c *config, flags []*given, getenv func(string) string) error {
 	}
 	moveIn(c, used, getenv)
 	c.complete(getenv)
-	return nil
+	if err := c.completeNotify(used, getenv); err != nil {
+		return err
+	}
+	return c.completeHooks()
 }
 
 // source finds the texts of an option.
@@ -56,11 +59,7 @@ func (g *given) source(getenv func(string) string) (source, error) {
 	case value != "":
 		return source{g.env(), g.split(value)}, nil
 	case file != "":
-		b, err := os.ReadFile(file)
-		if err != nil {
-			return source{}, refusal{problem: fmt.Sprintf("read the file of %s_FILE: %v", g.env(), err), hint: "the file holds the value of --" + g.name}
-		}
-		return source{g.env() + "_FILE", g.split(strings.TrimSpace(string(b)))}, nil
+		return g.fromFile(file)
 	}
 	for _, v := range g.others {
 		value := getenv(v.name)
@@ -74,13 +73,40 @@ func (g *given) source(getenv func(string) string) (source, error) {
 	return source{}, nil
 }
 
+// fromFile is for values that other people on the machine must not see.
+func (g *given) fromFile(file string) (source, error) {
+	name := g.env() + "_FILE"
+	if g.secret && isURL(file) { // the value, by mistake
+		return source{}, refusal{problem: name + " names no file", hint: "the value itself belongs into " + g.env()}
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return source{}, refusal{problem: fmt.Sprintf("read the file of %s: %v", name, err), hint: "the file holds the value of --" + g.name}
+	}
+	return source{name, g.split(strings.TrimSpace(string(b)))}, nil
+}
+
 // split takes the value of a variable apart where the option may be given more
 // than once: at white space and at commas, which no host name holds.
 func (o option) split(value string) []string {
-	if !o.many {
+	switch {
+	case !o.many:
 		return []string{value}
+	case o.lines:
+		return entries(value)
 	}
 	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(", \t\r\n", r) })
+}
+
+// entries are the lines that count, without the white space around them.
+func entries(text string) []string {
+	var found []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			found = append(found, line)
+		}
+	}
+	return found
 }
 
 // apply reads the texts into the configuration. Of an option that may be given
@@ -90,10 +116,14 @@ func (s source) apply(c *config, o option) error {
 	if !o.many {
 		texts = texts[len(texts)-1:]
 	}
-	for _, text := range texts {
+	for i, text := range texts {
 		if err := o.read(c, text); err != nil {
+			shown := fmt.Sprintf("%q", text)
+			if o.secret || o.group == groupNotify && isURL(text) {
+				shown = fmt.Sprintf("no. %d, which is not shown,", i+1)
+			}
 			return refusal{
-				problem: fmt.Sprintf("%s %q %v", s.name, text, err),
+				problem: fmt.Sprintf("%s %s %v", s.name, shown, err),
 				hint:    "refit --help says more about --" + o.name,
 			}
 		}

@@ -28,10 +28,22 @@ func runExplain(ctx context.Context, p *program) (int, error) {
 	}
 	for _, step := range plan.Steps {
 		if step.Reason.Code != core.NotNamed {
-			return exitDone, writeExplanation(p.stdout, step, s.times(ctx, step))
+			return exitDone, s.explain(ctx, step)
 		}
 	}
 	return 0, fmt.Errorf("explain %s: it vanished while it was looked at", p.names[0])
+}
+
+func (s *session) explain(ctx context.Context, step core.Step) error {
+	if err := writeExplanation(s.stdout, step, s.times(ctx, step), s.hookTable(step.Policy)); err != nil {
+		return err
+	}
+	for _, odd := range s.mindChannels([]core.Step{step}) {
+		if _, err := fmt.Fprintf(s.stdout, "%-12s %s\n", "mind:", clean(odd.Text)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // times are the next three of a container, in words, and what may be odd about
@@ -81,13 +93,21 @@ func (c config) scheduleOf(text string) (schedule.Schedule, error) {
 
 // writeExplanation prints the policy of a container, where each part of it comes
 // from, its image, its next times, and the decision.
-func writeExplanation(w io.Writer, s core.Step, times []string) error {
+func writeExplanation(w io.Writer, s core.Step, times []string, settings [][]string) error {
 	rows := [][]string{{"LABEL", "VALUE", "FROM"}}
 	for _, l := range core.Labels() {
 		rows = append(rows, []string{l.Name, l.Get(s.Policy), origin(s.Policy, l)})
 	}
 	if err := writeTable(w, rows); err != nil {
 		return err
+	}
+	if len(settings) > 1 {
+		if _, err := fmt.Fprintln(w); err != nil {
+			return err
+		}
+		if err := writeTable(w, settings); err != nil {
+			return err
+		}
 	}
 	facts := [][2]string{
 		{"container", s.Container.Name + " (" + string(s.Container.State) + ", " + core.Short(s.Container.ID) + ")"},

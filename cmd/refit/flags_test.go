@@ -3,11 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,8 +15,6 @@ import (
 
 	"github.com/refit-dev/refit/core"
 )
-
-var rewrite = flag.Bool("update", false, "write the generated documentation and the golden files")
 
 // configure settles a command line without running the command.
 func configure(args []string, env map[string]string) (config, error) {
@@ -137,6 +133,48 @@ var configurations = map[string]struct {
 		got:  func(c config) any { return []any{c.settings.Scope, c.settings.Defaults.Scope} },
 		want: []any{"blue", ""},
 	},
+	"a command may have more than one word": {
+		args: []string{"--debug", "hooks", "--format", "json", "list"},
+		got:  func(c config) any { return []any{c.command, c.format, c.names} },
+		want: []any{"hooks list", "json", []string(nil)},
+	},
+	"what follows a hook's name is the hook's": {
+		args: []string{"hook", "backup", "extract", "--help", "--", "-x"},
+		got:  func(c config) any { return []any{c.command, c.names} },
+		want: []any{"hook", []string{"backup", "extract", "--help", "--", "-x"}},
+	},
+	"settings of hooks may hold commas, spaces and equals signs": {
+		args: []string{"--data", "/d", "--hook-config", "http.url.approve=https://h/?a=b,c d", "--hook-config", "http.empty="},
+		got:  func(c config) any { return c.hookConfig },
+		want: map[string]map[string]string{
+			"http":   {"url.approve": "https://h/?a=b,c d", "empty": ""},
+			"backup": {"dir": "/d/backups"},
+		},
+	},
+	"and stand in the lines of a file": {
+		args: []string{"--backup-dir", "/b"},
+		env:  map[string]string{"REFIT_HOOK_CONFIG_FILE": filepath.Join("testdata", "hook-config")},
+		got:  func(c config) any { return c.hookConfig },
+		want: map[string]map[string]string{
+			"http":   {"secret": "a=b, c", "url.approve": "https://h/#top"},
+			"backup": {"dir": "/b", "keep": "7"},
+		},
+	},
+	"a folder for backups may be a setting of the hook": {
+		env:  map[string]string{"REFIT_HOOK_CONFIG": "backup.dir=/b", "HOME": "/h"},
+		got:  func(c config) any { return c.hookConfig },
+		want: map[string]map[string]string{"backup": {"dir": "/b"}},
+	},
+	"hooks of all containers are a default of the label": {
+		args: []string{"--hooks", "backup, smoke"},
+		got:  func(c config) any { return []any{c.settings.Defaults.Hooks, c.settings.Defaults.From} },
+		want: []any{[]string{"backup", "smoke"}, map[string]string{"hooks": "flag"}},
+	},
+	"Watchtower's lifecycle hooks have a switch": {
+		env:  map[string]string{"WATCHTOWER_LIFECYCLE_HOOKS": "true", "WATCHTOWER_LABEL_ENABLE": "true"},
+		got:  func(c config) any { return []any{c.settings.Lifecycle, c.warnings} },
+		want: []any{true, []string(nil)},
+	},
 	"debug is a level": {
 		args: []string{"--debug"},
 		got:  func(c config) any { return c.level },
@@ -226,7 +264,22 @@ func TestWrongUsageIsRefusedInOneLineWithAHint(t *testing.T) {
 		"a flag behind a command":        {args: []string{"check", "web", "--exit-cod"}, want: "unknown flag --exit-cod", hint: "--exit-code?"},
 		"a flag without its value":       {args: []string{"--schedule"}, want: "--schedule needs a value", hint: "--schedule CRON"},
 		"a flag of two other commands":   {args: []string{"check", "--force"}, want: "--force belongs to refit update and refit recover", hint: "refit update --help"},
-		"a flag of another command":      {args: []string{"update", "--format", "json"}, want: "--format belongs to refit check and refit history", hint: "refit check --help"},
+		"a setting without a value":      {args: []string{"--hook-config", "http.token"}, want: `--hook-config no. 1, which is not shown, does not have the form NAME.KEY=VALUE`, hint: "--hook-config"},
+		"a setting without a hook":       {args: []string{"--hook-config", "a.b=c", "--hook-config", "token=precious"}, want: `--hook-config no. 2, which is not shown, does not have the form NAME.KEY=VALUE`, hint: "--hook-config"},
+		"two folders for the backups":    {args: []string{"--backup-dir", "/a", "--hook-config", "backup.dir=/b"}, want: "both --backup-dir and --hook-config backup.dir are given", hint: "one of them"},
+		"a variable that cannot be one":  {args: []string{"--plugin-env", "A=1"}, want: `--plugin-env "A=1" is not the name of a variable`, hint: "--plugin-env"},
+		"hooks that have bad names":      {args: []string{"--hooks", "back up"}, want: `--hooks "back up" holds "back up", which is not a hook name`, hint: "--hooks"},
+		"a slip of a command's 2nd word": {args: []string{"hooks", "lst"}, want: `hooks takes no arguments, and there is "lst"`, hint: "did you mean refit hooks list?"},
+		"a second word like no other":    {args: []string{"hooks", "xyzzy"}, want: `hooks takes no arguments, and there is "xyzzy"`, hint: "refit hooks [flags]"},
+		"a test of no hook":              {args: []string{"hooks", "test"}, want: "hooks test takes one hook, and there are 0", hint: "hooks test [flags] NAME"},
+		"a stage that is none":           {args: []string{"hooks", "test", "x", "--stage", "pre-updat"}, want: `--stage "pre-updat" is not known: did you mean pre-update?`, hint: "--stage"},
+		"a stage of another command":     {args: []string{"update", "--stage", "finished"}, want: "--stage belongs to refit hooks test", hint: "refit hooks test --help"},
+		"a hook by hand":                 {args: []string{"hook", "backup"}, want: "backup is a hook: Refit starts it by itself when it replaces a container", hint: "refit.hooks=backup"},
+		"a hook that is none":            {args: []string{"hook", "bakcup"}, want: `no hook called "bakcup" comes with Refit`, hint: "did you mean refit hook backup?"},
+		"a flag before a hook":           {args: []string{"--debug", "hook", "backup"}, want: "--debug does not belong to refit hook", hint: "refit hook NAME"},
+		"a hook without a name":          {args: []string{"hook"}, want: "hook takes at least one hook, and there are 0", hint: "refit hook NAME"},
+		"a plugin folder that is none":   {args: []string{"hooks", "--plugin-dir", "/no/such"}, want: "read the plugin folder: stat /no/such: no such file or directory", hint: "name a folder"},
+		"a flag of another command":      {args: []string{"update", "--format", "json"}, want: "--format belongs to refit check, refit history, refit hooks, refit hooks list, refit hooks backup, refit hooks backup list, refit notify, refit notify list and refit notify preview", hint: "refit check --help"},
 		"a schedule and an interval":     {args: []string{"--schedule", "@daily", "--interval", "30"}, want: "both --schedule and --interval are given", hint: "one of them"},
 		"the same, from the environment": {args: []string{"--interval", "30"}, env: map[string]string{"REFIT_SCHEDULE": "@daily"}, want: "both REFIT_SCHEDULE and --interval are given", hint: "one of them"},
 		"an interval of nothing":         {args: []string{"--interval", "0"}, want: `--interval "0" is less than 1s`, hint: "--interval"},
@@ -278,6 +331,7 @@ func TestTheDefaultsThatPeopleReadAreTheOnesThatHold(t *testing.T) {
 	t.Parallel()
 	worded := map[string]bool{ // a default that is not a value
 		"tlscacert": true, "tlscert": true, "tlskey": true, "stop-signal": true, "stop-timeout": true, "gate-timeout": true, "data": true,
+		"backup-dir": true, "notify-host": true,
 	}
 	for _, o := range options {
 		initial := o.initial
@@ -325,63 +379,4 @@ func TestNoTwoFlagsShareANameOrAVariable(t *testing.T) {
 			seen[name] = o.name
 		}
 	}
-}
-
-func TestFlagsPage(t *testing.T) {
-	t.Parallel()
-	golden(t, filepath.Join("..", "..", "docs", "flags.md"), flagsPage())
-}
-
-// golden compares with a file, or writes it where the test runs with -update.
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *rewrite {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-file +made), go test ./cmd/refit -update writes it:\n%s", path, diff)
-	}
-}
-
-// flagsPage is docs/flags.md.
-func flagsPage() string {
-	var b strings.Builder
-	b.WriteString("# Flags\n\n" +
-		"Generated from the table in `cmd/refit`; `go test ./cmd/refit -update` writes it.\n\n" +
-		"Flags may stand before and after a command, and after its arguments. Where neither the flag nor its\n" +
-		"variable is there, the file that the variable with `_FILE` behind its name points to is read\n" +
-		"(`REFIT_DATA_FILE`), then the other variables, in their order. An empty variable counts as not set.\n\n" +
-		"If a variable of Watchtower is set and `WATCHTOWER_LABEL_ENABLE` is not, `--all` is implied, and the log says so.\n" +
-		"`WATCHTOWER_LABEL_ENABLE=true` is `--all=false`, and `WATCHTOWER_MONITOR_ONLY=true` is `--mode notify`.\n" +
-		"`DOCKER_CERT_PATH`, `DOCKER_CONFIG` and `DOCKER_API_VERSION` have no flag and mean what they mean to docker.\n")
-	for _, group := range []string{groupWhen, groupWhich, groupEngine, groupOutput} {
-		fmt.Fprintf(&b, "\n## %s\n\n| flag | variables | default | what it does |\n|---|---|---|---|\n", group)
-		for _, o := range options {
-			if o.group == group {
-				b.WriteString(flagsRow(o))
-			}
-		}
-	}
-	return b.String()
-}
-
-func flagsRow(o option) string {
-	name := "`--" + o.name
-	if o.value != "" {
-		name += " " + o.value
-	}
-	name += "`"
-	if o.short != "" {
-		name += ", `-" + o.short + "`"
-	}
-	if len(o.commands) > 0 {
-		name += " (`refit " + strings.Join(o.commands, "`, `refit ") + "`)"
-	}
-	return fmt.Sprintf("| %s | `%s` | %s | %s |\n", name, strings.Join(o.variables(), "`, `"), o.initial, o.help)
 }

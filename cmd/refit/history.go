@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/refit-dev/refit/core"
@@ -42,14 +43,17 @@ func writeHistory(w io.Writer, past []core.Result) error {
 		_, err := fmt.Fprintln(w, "nothing yet")
 		return err
 	}
-	table := [][]string{{"WHEN", "CONTAINER", "OUTCOME", "FROM", "TO", "TOOK", "DOWNTIME", "REASON"}}
+	table := [][]string{{"WHEN", "CONTAINER", "OUTCOME", "FROM", "TO", "TOOK", "DOWNTIME", "HOOKS", "REASON"}}
 	for _, r := range past[:min(len(past), mostHistory)] {
 		table = append(table, []string{
-			r.Started.Local().Format("2006-01-02 15:04:05"), r.Name, string(r.Outcome),
-			core.Short(newest(r.From)), core.Short(newest(r.To)), downtime(r.Took.Round(time.Millisecond)), downtime(r.Downtime), why(r.Reason),
+			clock(r.Started), r.Name, string(r.Outcome),
+			core.Short(newest(r.From)), core.Short(newest(r.To)), downtime(r.Took.Round(time.Millisecond)), downtime(r.Downtime), inHooks(r), why(r.Reason),
 		})
 	}
 	if err := writeTable(w, table); err != nil {
+		return err
+	}
+	if err := writeFaults(w, past[:min(len(past), mostHistory)]); err != nil {
 		return err
 	}
 	if left := len(past) - mostHistory; left > 0 {
@@ -57,4 +61,36 @@ func writeHistory(w io.Writer, past []core.Result) error {
 		return err
 	}
 	return nil
+}
+
+// inHooks is how long the hooks took, "" where none was called, and whether one failed.
+func inHooks(r core.Result) string {
+	took, failed := time.Duration(0), ""
+	for _, h := range r.Hooks {
+		took += h.Took
+		if h.Fault != "" {
+			failed = ", failed"
+		}
+	}
+	if len(r.Hooks) == 0 {
+		return ""
+	}
+	return duration(took) + failed
+}
+
+// writeFaults says under the table what went wrong with the hooks, and what they
+// put off.
+func writeFaults(w io.Writer, past []core.Result) error {
+	var b strings.Builder
+	for _, r := range past {
+		if !strings.Contains(inHooks(r), "failed") && r.RetryAt.IsZero() {
+			continue
+		}
+		fmt.Fprintf(&b, "%s %s:\n", clock(r.Started), clean(r.Name))
+		for _, line := range hookLines(r) {
+			fmt.Fprintf(&b, "    %s\n", clean(line))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }

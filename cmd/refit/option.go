@@ -23,6 +23,11 @@ type option struct {
 	commands []string
 	// many lets it be given more than once.
 	many bool
+	// lines keeps the lines of its variable whole, because spaces and commas may
+	// belong to a value. Empty ones, and those that begin with "#", do not count.
+	lines bool
+	// secret keeps its text out of every output.
+	secret bool
 	// others are variables of other programs that mean the same, tried in their
 	// order when neither the flag nor the variable of ours is there.
 	others []other
@@ -55,6 +60,9 @@ func (o option) variables() []string {
 
 // belongs tells whether the command ("" is the root) takes the flag.
 func (o option) belongs(command string) bool {
+	if findCommand(command).passesOn {
+		return false
+	}
 	return len(o.commands) == 0 || slices.Contains(o.commands, command)
 }
 

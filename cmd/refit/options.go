@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,12 +15,16 @@ import (
 const (
 	groupWhich  = "Containers: which, and what to do with them"
 	groupEngine = "Engine and registries"
+	groupHooks  = "Hooks"
+	groupNotify = "Notifications"
 	groupOutput = "Output and state"
 	groupWhen   = "Clock: when to look"
 )
 
 // options is the table of flags, in the order in which people should read it.
-var options = []option{
+var options = slices.Concat(generalOptions, hookOptions, notifyOptions)
+
+var generalOptions = []option{
 	{
 		name: "host", short: "H", group: groupEngine, value: "URL", initial: "unix:///var/run/docker.sock",
 		help:   "The engine to talk to: `unix:///path` or `tcp://host:port`.",
@@ -219,10 +224,13 @@ var options = []option{
 		set:    toggle(func(c *config) *bool { return &c.debug }),
 	},
 	{
-		name: "format", group: groupOutput, value: "FORMAT", initial: "table", commands: []string{"check", "history"},
-		help: "`table`, `json`, or a Go template that is filled in for each container (check only): `{{.Container}} {{.Action}}`.",
+		name: "format", group: groupOutput, value: "FORMAT", initial: "table", commands: []string{"check", "history", "hooks", "hooks list", "hooks backup", "hooks backup list", "notify", "notify list", "notify preview"},
+		help: "`table`, `json`, or a Go template that is filled in for each container (check only): `{{.Container}} {{.Action}}`. For `refit notify preview` it is `text`, `plain`, `html` or `json`.",
 		set: func(c *config, text string) error {
 			c.format = text
+			if c.command == "notify preview" {
+				return oneOf(text, previews...)
+			}
 			return checkFormat(text)
 		},
 	},

@@ -25,8 +25,8 @@ var mishaps = map[core.Outcome]int{
 }
 
 // benign are the reasons to hold a container that are no fault: Refit declines,
-// waits for another container whose own result says what is wrong, or keeps away
-// from an image that failed, which was told when it did.
+// waits for another container whose own result says what is wrong, keeps away from
+// an image that failed, which was told when it did, or does as a hook has said.
 var benign = map[core.Code]bool{
 	core.Unsupported:         true,
 	core.DependencyHeld:      true,
@@ -35,6 +35,8 @@ var benign = map[core.Code]bool{
 	core.InProgressElsewhere: true,
 	core.Foreign:             true,
 	core.Quarantined:         true,
+	core.HookVetoed:          true,
+	core.HookDeferred:        true,
 }
 
 // isFault tells whether a container that is held for that reason is waiting for
@@ -68,6 +70,7 @@ func isBystander(r core.Result) bool {
 type outcomeRow struct {
 	core.Result
 	from string // digest or image id, as in check
+	hint string // what to type, "" if there is nothing to do
 }
 
 // writeOutcomes prints the results of a cycle: a table, what is known of the
@@ -77,14 +80,14 @@ func writeOutcomes(w io.Writer, rows []outcomeRow, named bool) error {
 	table := [][]string{{"CONTAINER", "OUTCOME", "FROM", "TO", "DOWNTIME", "REASON"}}
 	counts := map[core.Outcome]int{}
 	left := 0
-	var shown []core.Result
+	var shown []outcomeRow
 	for _, r := range rows {
 		if isBystander(r.Result) && (!named || r.Reason.Code == core.NotNamed) {
 			left++
 			continue
 		}
 		counts[r.Outcome]++
-		shown = append(shown, r.Result)
+		shown = append(shown, r)
 		table = append(table, []string{
 			r.Name, string(r.Outcome), core.Short(r.from), core.Short(newest(r.To)), downtime(r.Downtime), why(r.Reason),
 		})
@@ -108,11 +111,17 @@ func newest(i core.Image) string {
 	return i.ID
 }
 
+// downtime is "" where there was none.
 func downtime(d time.Duration) string {
-	switch {
-	case d == 0:
+	if d == 0 {
 		return ""
-	case d < time.Second:
+	}
+	return duration(d)
+}
+
+// duration is as exact as a person wants to know it.
+func duration(d time.Duration) string {
+	if d < time.Second {
 		return d.Round(time.Millisecond).String()
 	}
 	return d.Round(10 * time.Millisecond).String()
@@ -137,14 +146,18 @@ func writeSum(w io.Writer, counts map[core.Outcome]int, left int) error {
 }
 
 // writeEvidence prints what a failed container left behind, and the notes.
-func writeEvidence(w io.Writer, results []core.Result) error {
+func writeEvidence(w io.Writer, rows []outcomeRow) error {
 	var b strings.Builder
-	for _, r := range results {
-		if r.Evidence == nil && len(r.Notes) == 0 {
+	for _, r := range rows {
+		lines := evidence(r.Result)
+		if r.hint != "" {
+			lines = append(lines, "hint: "+r.hint)
+		}
+		if len(lines) == 0 {
 			continue
 		}
 		fmt.Fprintf(&b, "%s:\n", clean(r.Name))
-		for _, line := range evidence(r) {
+		for _, line := range lines {
 			fmt.Fprintf(&b, "    %s\n", clean(line))
 		}
 	}
@@ -170,8 +183,32 @@ func evidence(r core.Result) []string {
 			lines = append(lines, "| "+l)
 		}
 	}
+	lines = append(lines, hookLines(r)...)
 	for _, n := range r.Notes {
 		lines = append(lines, "note: "+n)
 	}
 	return lines
 }
+
+// hookLines say what the hooks did: a line for each that failed, one for how long
+// they took, and when one that put it off wants to be asked again.
+func hookLines(r core.Result) []string {
+	var lines, took []string
+	sum := time.Duration(0)
+	for _, h := range r.Hooks {
+		sum += h.Took
+		if h.Fault != "" {
+			lines = append(lines, fmt.Sprintf("hook %s failed at %s after %s: %s", h.Hook, h.Stage, duration(h.Took), h.Fault))
+		}
+		took = append(took, fmt.Sprintf("%s %s %s", h.Hook, h.Stage, duration(h.Took)))
+	}
+	if len(took) > 0 {
+		lines = append(lines, fmt.Sprintf("hooks took %s: %s", duration(sum), strings.Join(took, ", ")))
+	}
+	if !r.RetryAt.IsZero() {
+		lines = append(lines, "asked again at "+clock(r.RetryAt))
+	}
+	return lines
+}
+
+func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }

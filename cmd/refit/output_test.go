@@ -139,6 +139,13 @@ func TestUpdatePrintsItsResultsAndTheEvidenceOfFailures(t *testing.T) {
 	updated.To = core.Image{Digest: newDigest}
 	updated.Downtime = 1234567 * time.Microsecond
 	updated.Notes = []string{"the old image stays: it has another tag"}
+	updated.Hooks = []core.HookReport{
+		{Hook: "backup", Stage: core.PreRecreate, Took: 2345 * time.Millisecond},
+		{Hook: "smoke", Stage: core.PostUpdate, Took: 120 * time.Millisecond},
+		{Hook: "backup", Stage: core.Finished, Took: 3 * time.Second, Fault: "no space left\non device"},
+	}
+	later := result("night", core.OutcomeHeld, core.HookDeferred, "hook approval puts it off: not by day")
+	later.RetryAt = time.Date(2030, 1, 2, 22, 0, 0, 0, time.Local)
 	broken := result("worker", core.OutcomeRolledBack, core.GateFailed, "it ended with exit code 127")
 	broken.To = core.Image{Digest: newDigest}
 	broken.Downtime = 345678 * time.Microsecond
@@ -147,7 +154,7 @@ func TestUpdatePrintsItsResultsAndTheEvidenceOfFailures(t *testing.T) {
 		Logs: []string{"starting", "panic: no configuration\x1b[31m"},
 	}
 	rows := []outcomeRow{
-		updated, broken,
+		updated, broken, later,
 		result("cache", core.OutcomeUnchanged, core.UpToDate, "it runs the newest image"),
 		result("db", core.OutcomeHeld, core.Unauthorized, "registry-1.docker.io: 401 Unauthorized"),
 		result("mail", core.OutcomeUnchanged, core.NotEnabled, "it has no label refit.enable=true"),
@@ -190,6 +197,11 @@ func TestTheWorstResultMakesTheExitCode(t *testing.T) {
 		"interrupted":                      {result("b", core.OutcomeInterrupted, core.Cancelled, "").Result, exitFailed},
 		"rolled back":                      {result("b", core.OutcomeRolledBack, core.GateFailed, "").Result, exitRolledBack},
 		"undone by a recovery":             {result("b", core.OutcomeRolledBack, core.Interrupted, "").Result, exitRolledBack},
+		"held because a hook has vetoed":   {result("b", core.OutcomeHeld, core.HookVetoed, "").Result, exitDone},
+		"held because a hook has put off":  {result("b", core.OutcomeHeld, core.HookDeferred, "").Result, exitDone},
+		"held by a hook that is missing":   {result("b", core.OutcomeHeld, core.HookMissing, "").Result, exitFailed},
+		"held by a hook that is unusable":  {result("b", core.OutcomeHeld, core.HookUnusable, "").Result, exitFailed},
+		"held by a hook that failed":       {result("b", core.OutcomeHeld, core.HookFailed, "").Result, exitFailed},
 		"held by a quarantine":             {result("b", core.OutcomeHeld, core.Quarantined, "").Result, exitDone},
 		"failed":                           {result("b", core.OutcomeFailed, core.EngineFailed, "").Result, exitFailed},
 		"down":                             {result("b", core.OutcomeDown, core.StartFailed, "").Result, exitDown},
@@ -208,14 +220,17 @@ func TestTheWorstResultMakesTheExitCode(t *testing.T) {
 
 func TestExplainShowsEveryPartOfThePolicyAndWhereItComesFrom(t *testing.T) {
 	t.Parallel()
-	c, err := configure([]string{"explain", "web", "--schedule", "0 0 4 * * *", "--trust-image-labels"}, nil)
+	c, err := configure([]string{
+		"explain", "web", "--schedule", "0 0 4 * * *", "--trust-image-labels", "--hooks", "backup,smoke",
+		"--backup-dir", "/backups", "--hook-config", "smoke.token=precious", "--hook-config", "backup.when=hot",
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	web := container("web")
 	web.ImageLabels = map[string]string{"refit.stop-signal": "QUIT"}
 	web.Labels = map[string]string{
-		"refit.enable": "true", "refit.stop-signal": "QUIT", "refit.hook.backup.keep": "3", "refit.stop-timeout": "90",
+		"refit.enable": "true", "refit.stop-signal": "QUIT", "refit.hook.backup.keep": "3", "refit.hook.backup.when": "cold", "refit.stop-timeout": "90",
 	}
 	s := core.Step{Container: web, Action: core.Update, Reason: core.Reason{Code: core.NewImage, Text: "nginx:1 is now 222222222222"}}
 	s.To = core.Image{Reference: nginx, Digest: newDigest}
@@ -224,7 +239,7 @@ func TestExplainShowsEveryPartOfThePolicyAndWhereItComesFrom(t *testing.T) {
 		t.Fatal("the labels do not parse")
 	}
 	var b bytes.Buffer
-	if err := writeExplanation(&b, s, []string{"today 04:00 (in 2 h)", "tomorrow 04:00 (in 26 h)"}); err != nil {
+	if err := writeExplanation(&b, s, []string{"today 04:00 (in 2 h)", "tomorrow 04:00 (in 26 h)"}, c.hookTable(s.Policy)); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, filepath.Join("testdata", "explain.txt"), b.String())

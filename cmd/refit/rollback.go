@@ -9,13 +9,10 @@ import (
 )
 
 // runRollback moves one container back to the image that it ran before.
-func runRollback(ctx context.Context, p *program) (int, error) {
-	s, err := p.take(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer s.close()
-	p.warn()
+func runRollback(ctx context.Context, p *program) (int, error) { return p.change(ctx, rollBack) }
+
+func rollBack(ctx context.Context, s *session) (int, error) {
+	s.warn()
 	rows, err := s.recover(ctx)
 	if err == nil {
 		var back outcomeRow
@@ -25,10 +22,10 @@ func runRollback(ctx context.Context, p *program) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := writeOutcomes(p.stdout, rows, true); err != nil {
+	if err := writeOutcomes(s.stdout, rows, true); err != nil {
 		return 0, err
 	}
-	return max(exitCode(results(rows)), p.forsaken(rows)), nil
+	return max(exitCode(results(rows)), s.forsaken(rows)), nil
 }
 
 // back plans and carries out the way back, while no other process changes
@@ -55,7 +52,9 @@ func (s *session) back(ctx context.Context, name string) (outcomeRow, error) {
 	if err != nil {
 		return outcomeRow{}, fmt.Errorf("roll back %s: %w", name, err)
 	}
-	return outcomeRow{Result: s.updater.Apply(ctx, plan)[0], from: current(plan.Steps[0])}, nil
+	r, step := s.updater.Apply(ctx, plan)[0], plan.Steps[0]
+	s.reportSome(ctx, []core.Result{r})
+	return outcomeRow{Result: r, from: current(step), hint: s.dataHint(r, step.Policy)}, nil
 }
 
 // before is the image that the container ran before the one that it runs.

@@ -23,6 +23,7 @@ const (
 // program is one run of one command.
 type program struct {
 	config
+	getenv         func(string) string
 	stdout, stderr io.Writer
 	log            *slog.Logger
 }
@@ -46,7 +47,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	code := exitDone
 	flags := flagsOf(l.command)
 	act := func() error {
-		p := &program{config: newConfig(), stdout: stdout, stderr: stderr}
+		p := &program{config: newConfig(), getenv: getenv, stdout: stdout, stderr: stderr}
 		p.command, p.names = l.command, l.names
 		if err := settle(&p.config, flags, getenv); err != nil {
 			return err
@@ -134,7 +135,7 @@ func newApp(command string, flags []*given, act func() error, stdout, stderr io.
 	for _, c := range commands() {
 		sub := &cli.Command{
 			Name: c.name, Usage: c.summary, UsageText: c.usageText(), Description: c.more,
-			HideHelpCommand: true, CustomHelpTemplate: helpTemplate, OnUsageError: refuse,
+			Hidden: c.hidden, HideHelpCommand: true, CustomHelpTemplate: helpTemplate, OnUsageError: refuse,
 		}
 		if c.name == command {
 			sub.Flags, sub.Action = list, action

@@ -18,9 +18,15 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestMain lets the test binary play refit in the stories.
+// TestMain lets the test binary play refit in the stories, and a plugin.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"refit": main})
+	testscript.Main(m, map[string]func(){"refit": main, "refit-hook-story": serveStoryHook, "refit-reports": reportUpdates})
+}
+
+// plugins is the folder in which the test binary is a plugin.
+func plugins() (string, error) {
+	plugin, err := exec.LookPath("refit-hook-story")
+	return filepath.Dir(plugin), err
 }
 
 // TestStoriesWithoutAnEngine runs the whole program from outside. What stands in
@@ -32,6 +38,7 @@ func TestStoriesWithoutAnEngine(t *testing.T) {
 		Dir: filepath.Join("testdata", "script"),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "lines": lines, "eventually": eventually, "terminate": terminate,
+			"webhook": turnWebhook, "heard": heard,
 		},
 		Setup: func(e *testscript.Env) error {
 			for name, api := range map[string]string{"ENGINE": "1.41", "OLD_ENGINE": "1.12"} {
@@ -40,7 +47,10 @@ func TestStoriesWithoutAnEngine(t *testing.T) {
 				e.Setenv(name, strings.Replace(server.URL, "http://", "tcp://", 1))
 			}
 			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
-			return tlsEngine(e)
+			folder, err := plugins()
+			e.Setenv("PLUGINS", folder)
+			withWebhook(e)
+			return errors.Join(err, tlsEngine(e))
 		},
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,7 +29,9 @@ type session struct {
 	engine  docker.Info
 	self    core.Status // the container that Refit runs in; zero outside of one
 	ledger  *ledger.Ledger
+	hooks   *hookHost
 	updater *update.Updater
+	post    *post // nil for who only looks
 }
 
 // reachTimeout bounds the first contact with an engine: an address that swallows
@@ -38,6 +41,10 @@ const reachTimeout = 20 * time.Second
 // connect reaches the engine and finds the containers that were named. It
 // touches nothing: the ledger is one to read until own is called.
 func (p *program) connect(ctx context.Context) (*session, error) {
+	hooks, err := p.newHost()
+	if err != nil {
+		return nil, err
+	}
 	version, _ := build()
 	reg := &registry.Registry{
 		ConfigDir: p.dockerConfig, Insecure: p.insecureRegistries, Timeout: p.registryTimeout,
@@ -50,13 +57,13 @@ func (p *program) connect(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, refusal{problem: err.Error(), hint: engineHint(err)}
 	}
-	s := &session{program: p, client: client, ledger: ledger.At(p.data)}
+	s := &session{program: p, client: client, hooks: hooks, ledger: ledger.At(p.data)}
 	if err := s.reach(ctx); err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
 	p.settings.Self = s.self.ID
 	s.updater = &update.Updater{
-		Engine: client, Registry: reg, Journal: onlooker{s.ledger, p.log}, Settings: p.settings,
+		Engine: client, Registry: reg, Journal: onlooker{s.ledger, p.log}, Hooks: hooks, Settings: p.settings,
 		Owner: s.owner(), Parallel: p.parallel, Log: p.log,
 		Impatient: p.command == "update",
 		Force:     p.force && p.command == "update", Adopt: p.force && p.command == "recover",
@@ -141,13 +148,18 @@ func (s *session) noSuch(ctx context.Context, name string) error {
 	for _, c := range all {
 		names = append(names, c.Name)
 	}
-	if near, ok := core.Nearest(name, names); ok {
+	near, ok := core.Nearest(name, names)
+	switch {
+	case slices.Contains(names, name+core.OldSuffix):
+		r.hint = "it is being replaced, or that was interrupted: refit recover finishes or undoes it"
+	case ok:
 		r.hint = "did you mean " + near + "?"
 	}
 	return r
 }
 
 func (s *session) close() {
+	s.hooks.close()
 	if err := s.client.Close(); err != nil {
 		s.log.Debug("closing the connection to the engine", slog.Any("error", err))
 	}
@@ -175,6 +187,8 @@ func (p *program) take(ctx context.Context) (*session, error) {
 		s.close()
 		return nil, err
 	}
+	// What happens from now on is told.
+	s.post.note(ctx, s.post.clerk.Begin)
 	return s, nil
 }
 
@@ -187,7 +201,10 @@ func (s *session) own() error {
 	if err != nil {
 		return refusal{problem: err.Error(), hint: "name a folder that Refit may write with --data or REFIT_DATA; in a container mount a volume there: -v refit:/data"}
 	}
-	s.ledger, s.updater.Journal = l, l
+	if s.post, err = s.newPost(l); err != nil {
+		return err
+	}
+	s.ledger, s.updater.Journal = l, herald{l, s.post}
 	return nil
 }
 
@@ -201,15 +218,15 @@ func (p *program) warn() {
 // progress is where pulls are shown: on a terminal, to whoever asked for the
 // update.
 func (p *program) progress() io.Writer {
-	if p.watched() {
+	if p.command == "update" && p.onTerminal() {
 		return p.stderr
 	}
 	return nil
 }
 
-func (p *program) watched() bool {
+func (p *program) onTerminal() bool {
 	file, ok := p.stderr.(*os.File)
-	return ok && p.command == "update" && term.IsTerminal(int(file.Fd()))
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // engineHint says what to do about an engine that cannot be used.

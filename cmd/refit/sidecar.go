@@ -28,23 +28,31 @@ func runSidecar(ctx context.Context, p *program) (int, error) {
 
 // watchOver recovers, then runs the loop until ctx ends, or does one cycle.
 func (p *program) watchOver(ctx context.Context) (int, error) {
+	if p.runOnce {
+		return p.change(ctx, once)
+	}
 	s, err := p.take(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer s.close()
-	p.warn()
+	s.warn()
 	if err := s.greet(ctx); err != nil {
 		return 0, err
 	}
-	if p.runOnce {
-		return s.once(ctx)
+	err = s.post.beside(ctx, s.post.always, s.forever)
+	if owed := s.post.part(ctx, parting); len(owed) > 0 {
+		s.log.Info("some notifications are owed: the next start will try again", slog.Int("messages", len(owed)))
 	}
-	return exitDone, s.forever(ctx)
+	return exitDone, err
 }
 
 // once is the loop's one-shot form.
-func (s *session) once(ctx context.Context) (int, error) {
+func once(ctx context.Context, s *session) (int, error) {
+	s.warn()
+	if err := s.greet(ctx); err != nil {
+		return 0, err
+	}
 	rows, err := s.cycle(ctx)
 	tell(ctx, s.log, results(rows))
 	if err != nil {
@@ -55,8 +63,12 @@ func (s *session) once(ctx context.Context) (int, error) {
 
 // forever runs the loop until ctx ends.
 func (s *session) forever(ctx context.Context) error {
+	s.updater.Hooks = beating{Hooks: s.updater.Hooks, beat: s.ledger.Beat, log: s.log}
 	l := s.loop()
-	l.Report = func(_ core.Plan, results []core.Result) { tell(ctx, s.log, results) }
+	l.Report = func(_ core.Plan, results []core.Result) {
+		tell(ctx, s.log, results)
+		s.report(ctx, results)
+	}
 	l.Recover = func(ctx context.Context) error {
 		rows, err := s.recover(ctx)
 		tell(ctx, s.log, results(rows))
@@ -89,9 +101,17 @@ func (s *session) greet(ctx context.Context) error {
 	ours := s.ours(all)
 	s.log.Info("looking after containers", slog.String("which", census(len(ours), len(all))))
 	if !s.runOnce {
-		s.announce(ctx, ours)
+		next := s.announce(ctx, ours)
+		s.post.note(ctx, func(ctx context.Context) error { return s.post.clerk.Started(ctx, len(ours), len(all), next) })
 	}
 	s.mindOwnContainer()
+	for _, odd := range s.mindChannels(ours) {
+		s.log.Warn("mind the channels", slog.String("what", odd.Text))
+	}
+	for _, odd := range s.mindHooks(ctx, s.hooks) {
+		s.log.Warn("mind the hooks", slog.String("what", odd.Text))
+	}
+	s.hooks.Rest()
 	for _, c := range all {
 		if isWatchtower(c) {
 			s.log.Warn("a Watchtower runs on this engine: two updaters get in each other's way, stop it", slog.String("container", c.Name))
@@ -125,8 +145,8 @@ func census(enabled, all int) string {
 }
 
 // announce says for each schedule when it is due next, and what may be odd
-// about it.
-func (s *session) announce(ctx context.Context, ours []core.Step) {
+// about it. It returns the first of these times, zero where there is none.
+func (s *session) announce(ctx context.Context, ours []core.Step) (next time.Time) {
 	now := time.Now()
 	last := s.lastRuns(ctx)
 	due := map[string][]time.Time{s.settings.Defaults.Schedule: nil}
@@ -144,6 +164,9 @@ func (s *session) announce(ctx context.Context, ours []core.Step) {
 		first := sched.Next(now)
 		if len(due[text]) > 0 {
 			first = slices.MinFunc(due[text], time.Time.Compare)
+			if next.IsZero() || first.Before(next) {
+				next = first
+			}
 		}
 		s.log.Info("next times", slog.String("schedule", sched.String()), slog.Int("containers", len(due[text])),
 			slog.String("next", strings.Join(nextTimes(sched, first, now), ", ")))
@@ -151,6 +174,10 @@ func (s *session) announce(ctx context.Context, ours []core.Step) {
 			s.log.Warn("mind the schedule", slog.String("schedule", text), slog.String("what", hint))
 		}
 	}
+	if s.updateOnStart && !next.IsZero() {
+		return now
+	}
+	return next
 }
 
 // leastGrace is what an interrupted replacement may need to leave a container

@@ -48,7 +48,12 @@ func (s *story) begin(e *testscript.Env) error {
 	if _, err := exec.LookPath("docker"); err != nil {
 		dockertest.Missing(s.t, "the stories type docker commands, and there is no docker command")
 	}
+	folder, err := plugins()
+	if err != nil {
+		return err
+	}
 	s.variable = map[string]string{
+		"PLUGINS":           folder,
 		"PREFIX":            s.engine.Prefix(),
 		"SCOPE":             s.engine.Prefix(),
 		"REGISTRY":          s.registry,
@@ -100,21 +105,24 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		usage string
 		do    func(*story, *testscript.TestScript, []string)
 	}{
-		"push":    {2, "push NAME VERSION [INSTRUCTION…]", (*story).push},
-		"build":   {2, "build NAME VERSION [INSTRUCTION…]", (*story).build},
-		"secure":  {2, "secure USER PASSWORD", (*story).secure},
-		"id":      {2, "id NAME VARIABLE", (*story).id},
-		"port":    {1, "port VARIABLE", (*story).port},
-		"network": {1, "network NAME", (*story).network},
-		"order":   {2, "order NAME NAME…", (*story).order},
-		"answers": {2, "answers NAME TEXT", (*story).answers},
-		"alone":   {1, "alone NAME", (*story).alone},
-		"until":   {2, "until PATTERN COMMAND…", (*story).until},
-		"sidecar": {0, "sidecar [ARGUMENT…]", (*story).startSidecar},
-		"logs":    {1, "logs PATTERN", (*story).logs},
-		"sigterm": {0, "sigterm", (*story).sigterm},
-		"sigkill": {0, "sigkill", (*story).sigkill},
-		"engine":  {1, "engine shutdown|kill|boot|restart", (*story).control},
+		"push":     {2, "push NAME VERSION [INSTRUCTION…]", (*story).push},
+		"build":    {2, "build NAME VERSION [INSTRUCTION…]", (*story).build},
+		"secure":   {2, "secure USER PASSWORD", (*story).secure},
+		"id":       {2, "id NAME VARIABLE", (*story).id},
+		"port":     {1, "port VARIABLE", (*story).port},
+		"network":  {1, "network NAME", (*story).network},
+		"order":    {2, "order NAME NAME…", (*story).order},
+		"answers":  {2, "answers NAME TEXT", (*story).answers},
+		"alone":    {1, "alone NAME", (*story).alone},
+		"until":    {2, "until PATTERN COMMAND…", (*story).until},
+		"sidecar":  {0, "sidecar [ARGUMENT…]", (*story).startSidecar},
+		"logs":     {1, "logs PATTERN", (*story).logs},
+		"sigterm":  {0, "sigterm", (*story).sigterm},
+		"sigkill":  {0, "sigkill", (*story).sigkill},
+		"engine":   {1, "engine shutdown|kill|boot|restart", (*story).control},
+		"shipped":  {1, "shipped IMAGE", (*story).shipped},
+		"tree":     {3, "tree NAME PLACE FILE", (*story).tree},
+		"postgres": {1, "postgres VERSION [INSTRUCTION…]", (*story).postgres},
 	} {
 		commands[name] = func(ts *testscript.TestScript, neg bool, args []string) {
 			if neg || len(args) < act.least {
@@ -268,8 +276,10 @@ func (s *story) wait(ts *testscript.TestScript, ok func() bool, what func() stri
 
 // command is a program in the story's folder and environment.
 func (s *story) command(ts *testscript.TestScript, program string, args ...string) *exec.Cmd {
-	if found, err := exec.LookPath(filepath.Join(ts.Getenv("WORK"), "bin", program)); err == nil {
-		program = found
+	for _, folder := range []string{"dist", "bin"} { // where the story has a refit of its own
+		if found, err := exec.LookPath(filepath.Join(ts.Getenv("WORK"), folder, program)); err == nil {
+			program = found
+		}
 	}
 	cmd := exec.CommandContext(s.t.Context(), program, args...)
 	cmd.Dir = ts.MkAbs(".")

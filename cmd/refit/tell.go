@@ -74,6 +74,12 @@ func facts(r core.Result) []slog.Attr {
 		attrs = append(attrs, slog.Bool("oom_killed", e.OOMKilled),
 			slog.String("health_output", e.HealthOutput), slog.String("last_lines", strings.Join(e.Logs, "\n")))
 	}
+	if len(r.Hooks) > 0 {
+		attrs = append(attrs, slog.String("hooks", inHooks(r)))
+	}
+	if !r.RetryAt.IsZero() {
+		attrs = append(attrs, slog.Time("retry_at", r.RetryAt))
+	}
 	if len(r.Notes) > 0 {
 		attrs = append(attrs, slog.String("notes", strings.Join(r.Notes, "; ")))
 	}

@@ -91,7 +91,7 @@ func settings(c inspected) map[string]any {
 		case "Hostname", "Image": // they say which container it is
 		case "Volumes": // a volume that has its place by name needs no mention: see the mounts
 		case "Env":
-			config[name] = without(value, "VERSION=", "CRASH=") // the images'
+			config[name] = without(value, "VERSION=", "FORMAT=", "CRASH=") // the images'
 		case "Labels":
 			labels := map[string]any{}
 			for label, text := range value.(map[string]any) {

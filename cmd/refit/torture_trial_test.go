@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -59,7 +60,8 @@ func newBench(t testing.TB, e *dockertest.Engine, registry string) *bench {
 func built(t testing.TB, name string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), name)
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", file, "github.com/refit-dev/refit/cmd/"+name)
+	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", file, "github.com/refit-dev/refit/cmd/"+name)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // it is to run in a container, too
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", name, err, out)
 	}
@@ -136,7 +138,10 @@ type trial struct {
 	*bench
 	engine *dockertest.Engine
 
-	name      string // the container's
+	name      string            // the container's
+	labels    map[string]string // of it, beside the usual ones
+	build     string            // instructions for both images
+	env       []string          // for refit, beside the usual
 	scope     string
 	reference string
 	data      string
@@ -169,7 +174,7 @@ func (b *bench) trial(t testing.TB, e *dockertest.Engine, part string, good bool
 func (x *trial) prepare() {
 	x.Helper()
 	x.old = x.make("VERSION=1")
-	change := "VERSION=2"
+	change := "VERSION=2 FORMAT=2"
 	if !x.good {
 		change += " CRASH=true"
 	}
@@ -177,10 +182,12 @@ func (x *trial) prepare() {
 	// As if another machine had built it: whoever wants it has to pull.
 	x.must("POST", "/images/"+x.old+"/tag?repo="+x.registry+"/"+x.name+"&tag=1", nil, nil)
 	x.must("DELETE", "/images/"+x.new+"?force=1", nil, nil)
+	labels := map[string]string{"refit.enable": "true", "refit.scope": x.scope, "colour": "red"}
+	maps.Copy(labels, x.labels)
 	var made struct{ ID string }
 	x.must("POST", "/containers/create?name="+x.name, map[string]any{
 		"Image": x.reference, "Env": []string{"COLOUR=blue"}, "Volumes": map[string]any{"/data": map[string]any{}},
-		"Labels": map[string]string{"refit.enable": "true", "refit.scope": x.scope, "colour": "red"},
+		"Labels": labels,
 		"HostConfig": map[string]any{
 			"Memory": 64 << 20, "RestartPolicy": map[string]any{"Name": x.restart},
 		},
@@ -195,7 +202,7 @@ func (x *trial) make(environment string) string {
 	x.Helper()
 	// One step, and another one for each trial: what is between the steps of a build
 	// is anybody's, and gone when somebody tidies.
-	file := fmt.Sprintf("FROM %s\nENV TRIAL=%s %s\n", x.base, x.name, environment)
+	file := fmt.Sprintf("FROM %s\nENV TRIAL=%s %s\n%s\n", x.base, x.name, environment, x.build)
 	x.must("POST", "/build?forcerm=1&t="+x.reference, archive("Dockerfile", file), nil)
 	var made struct{ ID string }
 	x.must("GET", "/images/"+x.reference+"/json", nil, &made)
@@ -229,6 +236,7 @@ func (x *trial) refit(ctx context.Context, host, name string, args ...string) *e
 		"PATH=" + os.Getenv("PATH"), "HOME=" + x.data, "DOCKER_CONFIG=" + x.data,
 		"REFIT_GATE_STABLE=500ms", "REFIT_REGISTRY_TIMEOUT=5s",
 	}
+	cmd.Env = append(cmd.Env, x.env...)
 	cmd.WaitDelay = time.Second
 	return cmd
 }

@@ -10,28 +10,25 @@ import (
 )
 
 // runUpdate does one cycle over every enabled container, due or not.
-func runUpdate(ctx context.Context, p *program) (int, error) {
-	s, err := p.take(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer s.close()
-	p.warn()
+func runUpdate(ctx context.Context, p *program) (int, error) { return p.change(ctx, updateAll) }
+
+func updateAll(ctx context.Context, s *session) (int, error) {
+	s.warn()
 	rows, err := s.cycle(ctx)
 	if len(rows) == 0 && err != nil {
 		return 0, err
 	}
 	if err != nil { // what was done is told first
-		p.log.Error("ending the cycle", slog.Any("error", err))
+		s.log.Error("ending the cycle", slog.Any("error", err))
 	}
-	if err := writeOutcomes(p.stdout, rows, len(p.names) > 0); err != nil {
+	if err := writeOutcomes(s.stdout, rows, len(s.names) > 0); err != nil {
 		return 0, err
 	}
 	code := exitCode(results(rows))
 	if err != nil {
 		code = max(code, exitFailed)
 	}
-	return max(code, p.forsaken(rows)), nil
+	return max(code, s.forsaken(rows)), nil
 }
 
 // cycle finishes what was interrupted, then plans and carries out. What was done
@@ -41,9 +38,11 @@ func (s *session) cycle(ctx context.Context) ([]outcomeRow, error) {
 	if err != nil {
 		return rows, err
 	}
-	plan, done, err := s.loop().RunOnce(ctx)
+	l := s.loop()
+	l.Report = func(_ core.Plan, results []core.Result) { s.report(ctx, results) }
+	plan, done, err := l.RunOnce(ctx)
 	for i, r := range done {
-		rows = append(rows, outcomeRow{Result: r, from: current(plan.Steps[i])})
+		rows = append(rows, outcomeRow{Result: r, from: current(plan.Steps[i]), hint: s.dataHint(r, plan.Steps[i].Policy)})
 	}
 	return rows, err
 }
@@ -56,6 +55,10 @@ func (s *session) recover(ctx context.Context) ([]outcomeRow, error) {
 	if err != nil {
 		return nil, err
 	}
+	open, unread := s.ledger.Attempts(ctx)
+	if unread != nil { // Recover says so
+		s.log.Debug("reading what is open", slog.Any("error", unread))
+	}
 	recovered, err := s.updater.Recover(ctx)
 	if err != nil {
 		err = fmt.Errorf("recover: %w", err)
@@ -66,8 +69,9 @@ func (s *session) recover(ctx context.Context) ([]outcomeRow, error) {
 			s.log.Info("leaving another Refit's replacement alone", slog.String("container", r.Name), slog.String("text", r.Reason.Text))
 			continue
 		}
-		rows = append(rows, outcomeRow{Result: r, from: newest(r.From)})
+		rows = append(rows, outcomeRow{Result: r, from: newest(r.From), hint: s.recoveredHint(r, open)})
 	}
+	s.reportSome(ctx, results(rows))
 	return rows, errors.Join(err, unlock())
 }
 
@@ -104,15 +108,12 @@ func (p *program) forsaken(rows []outcomeRow) int {
 }
 
 // runRecover finishes or undoes what was interrupted, and does nothing else.
-func runRecover(ctx context.Context, p *program) (int, error) {
-	s, err := p.take(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer s.close()
+func runRecover(ctx context.Context, p *program) (int, error) { return p.change(ctx, recoverAll) }
+
+func recoverAll(ctx context.Context, s *session) (int, error) {
 	rows, err := s.recover(ctx)
 	if len(rows) > 0 {
-		if err := writeOutcomes(p.stdout, rows, true); err != nil {
+		if err := writeOutcomes(s.stdout, rows, true); err != nil {
 			return 0, err
 		}
 	}
@@ -120,7 +121,7 @@ func runRecover(ctx context.Context, p *program) (int, error) {
 		return 0, err
 	}
 	if len(rows) == 0 {
-		_, err = fmt.Fprintln(p.stdout, "nothing to recover")
+		_, err = fmt.Fprintln(s.stdout, "nothing to recover")
 	}
 	return exitCode(results(rows)), err
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"strings"
+
+	"github.com/refit-dev/refit/notify"
 )
 
 // What people bring along from Watchtower. Its names are tried after ours.
@@ -12,12 +14,15 @@ import (
 var unanswered = []string{
 	"WATCHTOWER_REMOVE_VOLUMES", "WATCHTOWER_NO_RESTART", "WATCHTOWER_REVIVE_STOPPED",
 	"WATCHTOWER_INCLUDE_RESTARTING", "WATCHTOWER_ROLLING_RESTART", "WATCHTOWER_DISABLE_CONTAINERS",
-	"WATCHTOWER_LABEL_TAKE_PRECEDENCE", "WATCHTOWER_LIFECYCLE_HOOKS", "WATCHTOWER_WARN_ON_HEAD_FAILURE",
+	"WATCHTOWER_LABEL_TAKE_PRECEDENCE", "WATCHTOWER_WARN_ON_HEAD_FAILURE",
 	"WATCHTOWER_HTTP_API_UPDATE", "WATCHTOWER_HTTP_API_METRICS", "WATCHTOWER_HTTP_API_TOKEN",
-	"WATCHTOWER_NOTIFICATIONS", "WATCHTOWER_NOTIFICATION_URL", "WATCHTOWER_NOTIFICATION_REPORT",
-	"WATCHTOWER_NOTIFICATION_TEMPLATE", "WATCHTOWER_NOTIFICATIONS_LEVEL", "WATCHTOWER_NOTIFICATIONS_HOSTNAME",
+	"WATCHTOWER_NOTIFICATION_REPORT", "WATCHTOWER_NOTIFICATION_TEMPLATE",
 	"WATCHTOWER_NO_STARTUP_MESSAGE", "WATCHTOWER_PORCELAIN",
 }
+
+// withOthers are those that only mean something together: they become channels, see
+// moveNotifyIn.
+var withOthers = []string{"WATCHTOWER_NOTIFICATIONS", "WATCHTOWER_NOTIFICATION_URL", "WATCHTOWER_NOTIFICATION_URL_FILE", "WATCHTOWER_NOTIFICATIONS_LEVEL"}
 
 // moveIn does as Watchtower did: it looked after all containers unless it was
 // told to look at labels. So whoever still has its variables, and does not say
@@ -37,12 +42,24 @@ func moveIn(c *config, used map[string]source, getenv func(string) string) {
 			c.warnings = append(c.warnings, name+" has no counterpart in this build of Refit and is not obeyed")
 		}
 	}
+	for _, name := range withOthers {
+		if getenv(name) != "" {
+			set = append(set, name)
+		}
+	}
 	if _, said := used["all"]; said || len(set) == 0 {
 		return
 	}
 	c.settings.All = true
 	c.warnings = append(c.warnings, fmt.Sprintf(
 		"%s is set and WATCHTOWER_LABEL_ENABLE is not: --all is implied (say --all=false to decline)", strings.Join(set, ", ")))
+}
+
+// moveNotifyIn makes channels of Watchtower's variables, where ours are not set.
+func (c *config) moveNotifyIn(getenv func(string) string) ([]notify.Channel, error) {
+	channels, warnings, err := notify.FromWatchtower(getenv)
+	c.warnings = append(c.warnings, warnings...)
+	return channels, err
 }
 
 // The translators of values.

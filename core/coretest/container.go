@@ -131,7 +131,7 @@ func (e *Engine) Look(_ context.Context, nameOrID string) (core.Status, error) {
 	return core.Status{
 		ID: c.id, Name: c.spec.Name, ImageID: c.image.ID, State: c.state, StartedAt: c.started,
 		RestartCount: c.restarts, ExitCode: c.exitCode, RestartPolicy: c.policy, StopSignal: "SIGTERM",
-		Health: c.health(now), Mark: c.mark(),
+		Health: c.health(now), Version: core.VersionOf(c.image.Labels), Mark: c.mark(),
 	}, nil
 }
 
@@ -171,6 +171,8 @@ func (e *Engine) Start(_ context.Context, id string) error {
 		return fmt.Errorf("exec: no such file or directory")
 	}
 	c.state, c.started, c.restarts, c.exitCode = core.Running, time.Now(), 0, 0
+	e.clash(c)
+	e.write(c)
 	return nil
 }
 

@@ -64,6 +64,7 @@ type Engine struct {
 	published  map[string]publication // registry: repository@digest
 	heads      map[string]string      // registry: reference → digest
 	faults     map[string]core.Reason // registry: reference → what Check answers
+	clashes    []string               // starts of a container beside another one that writes to the same volume
 }
 
 type publication struct{ image Image }

@@ -26,6 +26,8 @@ type Fault struct {
 	// Fatal faults are followed by nothing: every later call of the process
 	// fails without effect, as if it had been killed.
 	Fatal bool
+	// Interloper faults are what somebody else does.
+	Interloper bool
 	// Will is set for what somebody does on purpose to the containers: then
 	// what they wanted is allowed, too.
 	Will Will
@@ -73,7 +75,7 @@ func Faults() []Fault {
 // interlopers are people and programs that act between two calls.
 func interlopers() []Fault {
 	act := func(name string, will Will, what func(e *Engine, name string)) Fault {
-		return Fault{Name: "somebody " + name, Will: will, Act: func(s *Scene, do func() error) error {
+		return Fault{Name: "somebody " + name, Interloper: true, Will: will, Act: func(s *Scene, do func() error) error {
 			what(s.Engine, s.Name)
 			return do()
 		}}
@@ -83,6 +85,7 @@ func interlopers() []Fault {
 		act("removes the parked one", Removal, func(e *Engine, name string) { e.Delete(name + core.OldSuffix) }),
 		act("removes the waiting one", NoWill, func(e *Engine, name string) { e.Delete(name + core.NewSuffix) }),
 		act("stops the container", Halt, func(e *Engine, name string) { e.Halt(name) }),
+		act("starts the container", NoWill, func(e *Engine, name string) { _ = e.Start(context.Background(), e.id(name)) }),
 		act("starts the parked one", NoWill, func(e *Engine, name string) { _ = e.Start(context.Background(), e.id(name+core.OldSuffix)) }),
 		act("starts the waiting one", NoWill, func(e *Engine, name string) { _ = e.Start(context.Background(), e.id(name+core.NewSuffix)) }),
 		act("takes the name", Theft, func(e *Engine, name string) { e.Steal(name) }),

@@ -8,12 +8,13 @@ import (
 	"github.com/refit-dev/refit/core/update"
 )
 
-// Intercepted is an engine and a journal all of whose calls go through At, which
+// Intercepted is an engine, a journal and hooks all of whose calls go through At, which
 // may let them through (do), act before or after, or answer something else. It
 // serves to make any fault at any call.
 type Intercepted struct {
 	Engine  update.Engine
 	Journal update.Journal
+	Hooks   update.Hooks // nil if there are none
 	// At is called for each call, with its name. Calls may come at the same time.
 	At func(call string, do func() error) error
 }
@@ -125,6 +126,35 @@ func (i Intercepted) Untag(ctx context.Context, reference string) error {
 func (i Intercepted) TagsOf(ctx context.Context, repository string) (map[string]string, error) {
 	return through(i, "tags of", func() (map[string]string, error) { return i.Engine.TagsOf(ctx, repository) })
 }
+
+// InterceptedHooks are the hooks of an Intercepted. A Describe that fails answers
+// that the hooks cannot be used.
+type InterceptedHooks struct{ Intercepted }
+
+var _ update.Hooks = InterceptedHooks{}
+
+// Describe is update.Hooks.
+func (i InterceptedHooks) Describe(ctx context.Context, names []string) map[string]core.HookAnswer {
+	answers, err := through(i.Intercepted, "describe hooks", func() (map[string]core.HookAnswer, error) {
+		return i.Hooks.Describe(ctx, names), nil
+	})
+	if err == nil {
+		return answers
+	}
+	answers = map[string]core.HookAnswer{}
+	for _, name := range names {
+		answers[name] = core.HookAnswer{Fault: core.Reason{Code: core.HookUnusable, Text: err.Error()}}
+	}
+	return answers
+}
+
+// Call is update.Hooks.
+func (i InterceptedHooks) Call(ctx context.Context, c core.HookCall) (core.HookReply, error) {
+	return through(i.Intercepted, "hook "+c.Hook+" "+string(c.Stage), func() (core.HookReply, error) { return i.Hooks.Call(ctx, c) })
+}
+
+// Rest is update.Hooks. It cannot fail.
+func (i InterceptedHooks) Rest() { i.Hooks.Rest() }
 
 // Save is update.Journal.
 func (i Intercepted) Save(ctx context.Context, a core.Attempt) error {

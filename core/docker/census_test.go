@@ -134,6 +134,25 @@ func TestDependenciesAndTethers(t *testing.T) {
 	}
 }
 
+func TestMountsAreInTheOrderOfTheirPlaces(t *testing.T) {
+	t.Parallel()
+	got := described(t, func(c *container.InspectResponse) {
+		c.Mounts = []container.MountPoint{
+			{Type: "tmpfs", Destination: "/tmp", RW: true},
+			{Type: "bind", Source: "/etc/web", Destination: "/etc/web"},
+			{Type: "volume", Name: "data", Source: "/var/lib/docker/volumes/data/_data", Destination: "/data", RW: true},
+		}
+	}, tagged("nginx:1")).Mounts
+	want := []core.Mount{
+		{Type: "volume", Name: "data", Source: "/var/lib/docker/volumes/data/_data", Destination: "/data"},
+		{Type: "bind", Source: "/etc/web", Destination: "/etc/web", ReadOnly: true},
+		{Type: "tmpfs", Destination: "/tmp"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("mounts (-want +got):\n%s", diff)
+	}
+}
+
 func TestOnlyAnotherPlatformIsNamed(t *testing.T) {
 	t.Parallel()
 	v := version{OS: "linux", Arch: "arm64"}

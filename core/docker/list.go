@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -126,7 +127,7 @@ func (s census) describe() []core.Container {
 func (s census) one(c container.InspectResponse) core.Container {
 	described := core.Container{
 		ID: c.ID, Name: nameOf(c), State: core.State(c.State.Status), Labels: c.Config.Labels,
-		DependsOn: s.dependencies(c), Tethers: s.tethers(c),
+		DependsOn: s.dependencies(c), Tethers: s.tethers(c), Mounts: mountsOf(c),
 	}
 	described.Image = core.Image{ID: c.Image, Reference: core.Reference{Text: c.Config.Image}}
 	var inherited map[string]string
@@ -149,6 +150,19 @@ func (s census) one(c container.InspectResponse) core.Container {
 	}
 	described.Obstacles = o.all()
 	return described
+}
+
+// mountsOf are what the engine has mounted or would mount, in the order of their
+// places: an engine's own order changes from one answer to the next.
+func mountsOf(c container.InspectResponse) []core.Mount {
+	var mounts []core.Mount
+	for _, m := range c.Mounts {
+		mounts = append(mounts, core.Mount{
+			Type: string(m.Type), Name: m.Name, Source: m.Source, Destination: m.Destination, ReadOnly: !m.RW,
+		})
+	}
+	slices.SortFunc(mounts, func(a, b core.Mount) int { return strings.Compare(a.Destination, b.Destination) })
+	return mounts
 }
 
 func nameOf(c container.InspectResponse) string { return strings.TrimPrefix(c.Name, "/") }

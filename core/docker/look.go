@@ -61,6 +61,7 @@ func statusOf(c container.InspectResponse) core.Status {
 	}
 	if c.Config != nil {
 		s.Health = healthOf(c)
+		s.Version = core.VersionOf(c.Config.Labels)
 		s.Mark = core.ParseMark(c.Config.Labels[core.MarkLabel])
 	}
 	return s

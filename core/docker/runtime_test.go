@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -245,5 +246,38 @@ func TestLogsAreTheLastLinesOfBothStreams(t *testing.T) {
 		if diff := cmp.Diff(all[len(all)-2:], last); diff != "" || err != nil {
 			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
 		}
+	}
+}
+
+func TestTheCensusTellsWhatIsMounted(t *testing.T) {
+	t.Parallel()
+	e := dockertest.New(t)
+	c := connect(t, e)
+	image, folder := e.Name("db")+":1", t.TempDir()
+	e.Image(image, `ENTRYPOINT ["/fixture"]`, `CMD ["web"]`, "VOLUME /anonymous")
+	id := e.Container(e.Name("db"), &container.Config{Image: image}, &container.HostConfig{
+		Binds: []string{e.Name("data") + ":/data:ro", folder + ":/etc/db"},
+	}, nil)
+	all, err := c.Containers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(all, func(c core.Container) bool { return c.ID == id })
+	if i < 0 || len(all[i].Mounts) != 3 {
+		t.Fatalf("the census is %+v, with the three mounts of %s", all, id)
+	}
+	got := all[i].Mounts
+	for _, m := range got[:2] {
+		if m.Source == "" || m.Destination == "/anonymous" && m.Name == "" {
+			t.Errorf("a volume is %+v, without its name or its place on the host", m)
+		}
+	}
+	want := []core.Mount{
+		{Type: "volume", Name: got[0].Name, Source: got[0].Source, Destination: "/anonymous"},
+		{Type: "volume", Name: e.Name("data"), Source: got[1].Source, Destination: "/data", ReadOnly: true},
+		{Type: "bind", Source: folder, Destination: "/etc/db"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("mounts (-want +got):\n%s", diff)
 	}
 }

@@ -120,7 +120,7 @@ func endLessons(lessons *bbolt.Bucket, container string) error {
 func dropOldest(lessons *bbolt.Bucket) error {
 	var oldest *core.Lesson
 	err := lessons.ForEach(func(_, value []byte) error {
-		l, err := lesson(value)
+		l, err := decoded[core.Lesson](value, "a lesson")
 		if err == nil && (oldest == nil || l.At.Before(oldest.At)) {
 			oldest = &l
 		}
@@ -132,20 +132,12 @@ func dropOldest(lessons *bbolt.Bucket) error {
 	return lessons.Delete(lessonKey(*oldest))
 }
 
-func lesson(value []byte) (core.Lesson, error) {
-	var l core.Lesson
-	if err := json.Unmarshal(value, &l); err != nil {
-		return l, damage{errors.New("a lesson cannot be read")}
-	}
-	return l, nil
-}
-
 // Lessons returns what earlier attempts taught, oldest first.
 func (l *Ledger) Lessons(ctx context.Context) ([]core.Lesson, error) {
 	var all []core.Lesson
 	err := l.read(ctx, func(tx *bbolt.Tx) error {
 		return each(tx, lessonsBucket, func(_ string, value []byte) error {
-			one, err := lesson(value)
+			one, err := decoded[core.Lesson](value, "a lesson")
 			all = append(all, one)
 			return err
 		})
@@ -168,9 +160,9 @@ func (l *Ledger) History(ctx context.Context, name string, most int) ([]core.Res
 		}
 		c := history.Cursor()
 		for key, value := c.Last(); key != nil && (most == 0 || len(all) < most); key, value = c.Prev() {
-			var r core.Result
-			if err := json.Unmarshal(value, &r); err != nil {
-				return damage{errors.New("a result cannot be read")}
+			r, err := decoded[core.Result](value, "a result")
+			if err != nil {
+				return err
 			}
 			if name == "" || r.Name == name {
 				all = append(all, r)

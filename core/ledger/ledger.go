@@ -28,6 +28,8 @@ const (
 	fileName  = "refit.db"
 	lockName  = "refit.lock"
 	aliveName = "refit.alive"
+	// deliveryName is the lock of who delivers notifications.
+	deliveryName = "refit.delivery"
 
 	// schema is the layout that this build reads and writes. One that is newer
 	// is refused: guessing at it could lose a container.

@@ -18,17 +18,22 @@ import (
 // says which. The kernel lets go of the lock of a process that has died, and of
 // one whose owner has dropped unlock without calling it.
 func (l *Ledger) Lock(ctx context.Context) (unlock func() error, err error) {
+	return l.lock(ctx, lockName, "is changing containers with")
+}
+
+// lock takes one of the ledger's locks. Does says what its holder is at.
+func (l *Ledger) lock(ctx context.Context, name, does string) (unlock func() error, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(l.path(lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(l.path(name), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock ledger: %w", err)
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		holder := holder(f)
-		return nil, errors.Join(fmt.Errorf("another refit%s is changing containers with this ledger", holder), f.Close())
+		return nil, errors.Join(fmt.Errorf("another refit%s %s this ledger", holder, does), f.Close())
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", f.Name(), err), f.Close())

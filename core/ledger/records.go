@@ -39,9 +39,9 @@ func (l *Ledger) Attempts(ctx context.Context) ([]core.Attempt, error) {
 	var all []core.Attempt
 	err := l.read(ctx, func(tx *bbolt.Tx) error {
 		return each(tx, attemptsBucket, func(_ string, value []byte) error {
-			var a core.Attempt
-			if err := json.Unmarshal(value, &a); err != nil {
-				return damage{errors.New("an attempt cannot be read")} // its id may be a piece of a secret
+			a, err := decoded[core.Attempt](value, "an attempt")
+			if err != nil {
+				return err
 			}
 			all = append(all, a)
 			return nil
@@ -114,4 +114,14 @@ func each(tx *bbolt.Tx, bucket []byte, f func(key string, value []byte) error) e
 		return nil
 	}
 	return b.ForEach(func(key, value []byte) error { return f(string(key), value) })
+}
+
+// decoded reads one record; what it is goes into the error. Nothing of the record
+// does, which may be a piece of a secret.
+func decoded[T any](value []byte, what string) (T, error) {
+	var record T
+	if err := json.Unmarshal(value, &record); err != nil {
+		return record, damage{errors.New(what + " cannot be read")}
+	}
+	return record, nil
 }

@@ -79,6 +79,16 @@ func (a agenda) ran(r *run, runs map[string]time.Time, now time.Time) {
 	}
 }
 
+// deferred makes those due that a hook has put off when it wants them to be, be
+// that before or after their regular time.
+func (a agenda) deferred(results []core.Result) {
+	for _, result := range results {
+		if e := a[result.Name]; e != nil && !result.RetryAt.IsZero() {
+			e.due = result.RetryAt
+		}
+	}
+}
+
 // replan computes everything anew, after the clock was set back.
 func (a agenda) replan(r *run, now time.Time) {
 	for name, e := range a {

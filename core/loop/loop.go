@@ -144,7 +144,7 @@ func (l *Loop) RunOnce(ctx context.Context) (core.Plan, []core.Result, error) {
 			runs[step.Container.Name] = start
 		}
 	}
-	forgetInterrupted(ctx, runs, results)
+	forgetUndone(ctx, runs, results)
 	return plan, results, l.Memory.SetLastRuns(context.WithoutCancel(ctx), runs)
 }
 
@@ -178,14 +178,12 @@ func changes(plan core.Plan) bool {
 	return false
 }
 
-// forgetInterrupted takes out the containers that a cancelled cycle did not get
-// to: they are due again at the next start.
-func forgetInterrupted(ctx context.Context, runs map[string]time.Time, results []core.Result) {
-	if ctx.Err() == nil {
-		return
-	}
+// forgetUndone takes out the containers that a cancelled cycle did not get to, and
+// those that a hook has put off: they are due again at the next start.
+func forgetUndone(ctx context.Context, runs map[string]time.Time, results []core.Result) {
 	for _, result := range results {
-		if result.Outcome == core.OutcomeInterrupted || result.Reason.Code == core.Cancelled {
+		cut := ctx.Err() != nil && (result.Outcome == core.OutcomeInterrupted || result.Reason.Code == core.Cancelled)
+		if cut || !result.RetryAt.IsZero() {
 			delete(runs, result.Name)
 		}
 	}

@@ -3,6 +3,7 @@ package update_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -183,5 +184,51 @@ func TestAStoppedContainerIsReplacedAndNotStarted(t *testing.T) {
 			t.Errorf("web is %+v", now)
 		}
 		b.wantTidy()
+	})
+}
+
+func TestAPanicIsTheFailureOfOneContainer(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
+		b.run(coretest.Spec{Name: "other"})
+		b.publish(coretest.Good)
+		first := true
+		b.intercept(func(call string, do func() error) error {
+			if call == "rename" && first {
+				first = false
+				panic("a mistake")
+			}
+			return do()
+		})
+		got := outcomes(b.cycleAll(b.Context()))
+		want := map[string]int{"failed panicked": 1, "updated new-image": 1} // which one goes first is open
+		count := map[string]int{}
+		for _, outcome := range got {
+			count[outcome]++
+		}
+		if diff := cmp.Diff(want, count); diff != "" {
+			t.Errorf("outcomes (-want +got):\n%s", diff)
+		}
+		b.recover()
+		b.wantTidy()
+		if !b.look("web").State.Up() || !b.look("other").State.Up() {
+			t.Error("a container does not run after recovery")
+		}
+	})
+}
+
+func TestTheResultTellsWhatTheImagesSayOfThemselves(t *testing.T) {
+	t.Parallel()
+	inBubbleWith(t, map[string]string{"org.opencontainers.image.version": "1.0", "refit.notify": "ops"}, func(b *bench) {
+		b.engine.Publish(coretest.Reference("app", "1"), coretest.Image{
+			Kind: coretest.Good, Labels: map[string]string{"org.opencontainers.image.version": "1.1", "org.opencontainers.image.revision": "abc"},
+		})
+		r := b.cycle(b.Context())
+		if r.FromVersion.Version != "1.0" || r.ToVersion != (core.Version{Version: "1.1", Revision: "abc"}) {
+			b.Errorf("from %+v to %+v", r.FromVersion, r.ToVersion)
+		}
+		if !slices.Equal(r.Notify, []string{"ops"}) {
+			b.Errorf("the channels are %q", r.Notify)
+		}
 	})
 }

@@ -130,6 +130,19 @@ type Journal interface {
 	Lessons(ctx context.Context) ([]core.Lesson, error)
 }
 
+// Hooks are the plugins that run around a replacement. hooks/host is the real one.
+type Hooks interface {
+	// Describe says what each of the hooks is, or why it cannot be used. It has no
+	// error of its own. What is known is not asked again while the plugin is the same.
+	Describe(ctx context.Context, names []string) map[string]core.HookAnswer
+	// Call runs one stage of one hook, within the limits that the operator has set;
+	// when ctx ends it is given up, and nothing of it runs any more when Call returns.
+	// The error's text is for people. Calls may come at the same time.
+	Call(ctx context.Context, c core.HookCall) (core.HookReply, error)
+	// Rest ends what the calls have started. The next call starts it anew.
+	Rest()
+}
+
 // nameTaken tells whether the engine refused a name because it is in use.
 func nameTaken(err error) bool {
 	var taken interface{ NameTaken() bool }

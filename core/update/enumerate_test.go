@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -23,26 +25,73 @@ func TestEveryFaultAtEveryCall(t *testing.T) {
 	var cases atomic.Int64
 	t.Cleanup(func() { t.Logf("%d cases enumerated", cases.Load()) })
 	for _, kind := range []coretest.Kind{coretest.Good, coretest.Healthy, coretest.Crash, coretest.NoStart, coretest.Unhealthy} {
-		for _, fault := range coretest.Faults() {
-			t.Run(fmt.Sprintf("%s image, %s", kind, fault.Name), func(t *testing.T) {
-				t.Parallel()
-				for call, more := 1, true; more; call++ {
-					more = enumerate(t, &cases, kind, fault, call)
-				}
-			})
-		}
+		enumerateAll(t, &cases, &trial{kind: kind})
+	}
+}
+
+// TestEveryFaultAtEveryCallWithHooks is the same for a container with hooks, one of
+// which keeps its data: in the end every hook that was called has been told one
+// end, and after a rollback the data is what it was.
+func TestEveryFaultAtEveryCallWithHooks(t *testing.T) {
+	t.Parallel()
+	var cases atomic.Int64
+	t.Cleanup(func() { t.Logf("%d cases enumerated", cases.Load()) })
+	for _, tr := range []*trial{
+		{kind: coretest.Good, hooks: true},
+		{kind: coretest.Crash, hooks: true},
+		{kind: coretest.Good, hooks: true, rejects: true},
+	} {
+		enumerateAll(t, &cases, tr)
+	}
+}
+
+// trial is what the enumeration replaces, and by what.
+type trial struct {
+	kind    coretest.Kind
+	hooks   bool
+	rejects bool // a hook refuses the new container
+}
+
+func (tr *trial) String() string {
+	text := string(tr.kind) + " image"
+	if tr.hooks {
+		text += ", hooks"
+	}
+	if tr.rejects {
+		text += " that reject it"
+	}
+	return text
+}
+
+func enumerateAll(t *testing.T, cases *atomic.Int64, tr *trial) {
+	for _, fault := range coretest.Faults() {
+		t.Run(tr.String()+", "+fault.Name, func(t *testing.T) {
+			t.Parallel()
+			for call, more := 1, true; more; call++ {
+				more = enumerate(t, cases, tr, fault, call)
+			}
+		})
 	}
 }
 
 // enumerate makes the fault at one call, with what may follow it: a recovery, one
-// with the ledger lost, and one that is killed itself at each of its calls.
-func enumerate(t *testing.T, cases *atomic.Int64, kind coretest.Kind, fault coretest.Fault, call int) (more bool) {
+// with the ledger lost, and one that is killed itself at each of its calls. With
+// hooks there is no killed recovery of a lost ledger, or of what somebody else did.
+func enumerate(t *testing.T, cases *atomic.Int64, tr *trial, fault coretest.Fault, call int) (more bool) {
+	var labels map[string]string
+	if tr.hooks {
+		labels = withHooks
+	}
 	for _, ledgerLost := range []bool{false, true} {
+		short := testing.Short() || tr.hooks && (fault.Interloper || ledgerLost)
 		for killed, dies := 0, true; dies; killed++ {
 			cases.Add(1)
-			inBubble(t, func(b *bench) {
-				e := &enumeration{bench: b, fault: fault}
-				b.publish(kind)
+			inBubbleWith(t, labels, func(b *bench) {
+				e := &enumeration{bench: b, trial: tr, fault: fault, killed: killed > 0, lost: ledgerLost}
+				if tr.rejects {
+					b.hooks.Rejects = true
+				}
+				b.publish(tr.kind)
 				e.what = fmt.Sprintf("call %d, ledger lost %t, recovery killed at its call %d", call, ledgerLost, killed)
 				more = e.run(call)
 				if ledgerLost {
@@ -51,8 +100,11 @@ func enumerate(t *testing.T, cases *atomic.Int64, kind coretest.Kind, fault core
 				dies = killed == 0 || e.recoverUntilKilled(killed)
 				e.recoverAndCheck()
 			})
-			if t.Failed() || testing.Short() {
-				return more && !t.Failed()
+			if t.Failed() {
+				return false
+			}
+			if short {
+				break
 			}
 		}
 	}
@@ -62,10 +114,19 @@ func enumerate(t *testing.T, cases *atomic.Int64, kind coretest.Kind, fault core
 // enumeration is one case.
 type enumeration struct {
 	*bench
+	*trial
 	fault coretest.Fault
-	image coretest.Image // what the plan says
-	what  string
-	call  string // the name of the call at which the fault was
+	// killed and lost: the recovery was killed once, the ledger was lost before it.
+	killed, lost bool
+	image        coretest.Image // what the plan says
+	what         string
+	call         string // the name of the call at which the fault was
+	// near says that a hook was called so soon after the fault that nobody could
+	// have noticed it, soon that a container was started so.
+	near, soon bool
+	// clashed says that a container was started beside another one that writes to the
+	// same volume.
+	clashed bool
 	// strangers are the containers that somebody made when the fault was made.
 	strangers []core.Status
 }
@@ -75,7 +136,8 @@ func (e *enumeration) run(n int) bool {
 	ctx, cancel := context.WithCancel(e.Context())
 	defer cancel()
 	scene := &coretest.Scene{Engine: e.engine, Name: "web", Cancel: cancel}
-	calls := 0
+	calls, clashes := 0, 0
+	defer func() { e.clashed = len(e.engine.Clashes()) > clashes && !e.soon }()
 	e.intercept(func(call string, do func() error) error {
 		calls++
 		switch {
@@ -83,12 +145,14 @@ func (e *enumeration) run(n int) bool {
 			e.call = call
 			err := e.fault.Act(scene, do)
 			e.strangers = e.findStrangers()
+			e.near = strings.HasPrefix(call, "hook ")
+			clashes = len(e.engine.Clashes()) // what somebody else has started is theirs
 			return err
 		case calls > n && e.fault.Fatal:
 			return errors.New("the process is dead")
-		default:
-			return do()
 		}
+		e.follow(call, calls-n)
+		return do()
 	})
 	plan, err := e.updater.Plan(ctx, nil, nil)
 	if err == nil {
@@ -100,10 +164,20 @@ func (e *enumeration) run(n int) bool {
 	return calls >= n
 }
 
+// follow looks at a call that comes so many after the fault.
+func (e *enumeration) follow(call string, after int) {
+	e.near = e.near || strings.HasPrefix(call, "hook ") && after > 0 && after < 5
+	e.soon = e.soon || call == "start" && after > 0 && after < 8
+}
+
 // intercept lets at stand in for every call to the engine and the journal.
 func (b *bench) intercept(at func(call string, do func() error) error) {
 	i := coretest.Intercepted{Engine: b.engine, Journal: b.journal, At: at}
 	b.updater.Engine, b.updater.Journal = i, i
+	if b.hooks != nil {
+		i.Hooks = b.hooks
+		b.updater.Hooks = coretest.InterceptedHooks{Intercepted: i}
+	}
 }
 
 func isStranger(id string) bool { return strings.HasPrefix(id, "stranger") }
@@ -150,9 +224,55 @@ func (e *enumeration) recoverAndCheck() {
 	if err != nil {
 		e.Fatal(err)
 	}
-	for _, wrong := range violations(e, all) {
+	for _, wrong := range slices.Concat(violations(e, all), e.hookViolations(), e.untold()) {
 		e.Errorf("%s (%s): %s", e.what, e.call, wrong)
 	}
+}
+
+// hookViolations says what is wrong with what hooks were told, and with the data
+// that one of them keeps.
+func (e *enumeration) hookViolations() []string {
+	if !e.trial.hooks {
+		return nil
+	}
+	var wrong []string
+	if e.clashed {
+		wrong = append(wrong, fmt.Sprintf("two write at the same time: %q", e.engine.Clashes()))
+	}
+	if !e.fault.Interloper || !e.near {
+		wrong = append(wrong, e.bench.hooks.Wrong()...)
+	}
+	return append(wrong, e.endViolations()...)
+}
+
+// endViolations says what is wrong with the ends, and with the data after them.
+func (e *enumeration) endViolations() (wrong []string) {
+	open, _ := e.journal.Attempts(e.Context())
+	if e.lost || len(open) > 0 { // with the ledger went what they were told; and what is not over has no end
+		return wrong
+	}
+	if !e.unheard() {
+		repeated := e.killed || e.fault.Fatal || strings.HasSuffix(e.call, string(core.OnRollback))
+		wrong = append(wrong, coretest.Unended(e.bench.hooks.Calls(), repeated)...)
+	}
+	web := e.look("web")
+	data := e.engine.Contents(web.ID)["/data"]
+	if web.ID == e.old.ID && data != e.old.ImageID && !e.hands() {
+		wrong = append(wrong, "web has its data from "+data)
+	}
+	return wrong
+}
+
+// unheard tells whether the fault kept a hook from hearing of the end. That is told
+// to people, and not tried again.
+func (e *enumeration) unheard() bool {
+	return !e.fault.Fatal && (strings.HasSuffix(e.call, string(core.Finished)) || e.call == "describe hooks")
+}
+
+// hands tells whether somebody started the old container, or the waiting one, or
+// nobody looked for an hour: what was written then is not undone.
+func (e *enumeration) hands() bool {
+	return strings.HasPrefix(e.fault.Name, "somebody starts") || time.Since(e.began) > time.Hour
 }
 
 // violations says how what there is breaks the promise.
@@ -185,6 +305,29 @@ func violations(e *enumeration, all []core.Container) []string {
 	return wrong
 }
 
+// untold says what people would not hear of, or hear wrongly: notifications are made
+// from the history.
+func (e *enumeration) untold() []string {
+	web := e.look("web")
+	switch {
+	case e.lost, len(e.journal.Lines) == 0, e.fault.Will == coretest.Theft && isStranger(web.ID):
+		return nil
+	case len(e.journal.History) == 0:
+		return []string{"an attempt was begun, and its end is not in the history"}
+	}
+	last := e.journal.History[len(e.journal.History)-1]
+	replaced := web.Exists() && web.ID != e.old.ID && web.ImageID != e.old.ImageID
+	says := []core.Outcome{core.OutcomeUpdated, core.OutcomeRecovered, core.OutcomeFailed, core.OutcomeDown}
+	switch {
+	case replaced && !slices.Contains(says, last.Outcome):
+		return []string{"web was replaced, and the history says " + string(last.Outcome)}
+	case web.ID == e.old.ID && last.Outcome == core.OutcomeUpdated:
+		return []string{"web was not replaced, and the history says that it was"}
+	default:
+		return nil
+	}
+}
+
 // standing says what is wrong with the container under the name, "" if nothing is.
 func (e *enumeration) standing(web core.Status) string {
 	removed, halted := e.fault.Will == coretest.Removal, e.fault.Will == coretest.Halt
@@ -202,7 +345,7 @@ func (e *enumeration) standing(web core.Status) string {
 
 // identity says what is wrong with the container that stands there.
 func (e *enumeration) identity(web core.Status, removed bool) string {
-	proven := e.image.Kind == coretest.Good || e.image.Kind == coretest.Healthy
+	proven := !e.rejects && (e.image.Kind == coretest.Good || e.image.Kind == coretest.Healthy)
 	switch {
 	case web.RestartPolicy != always:
 		return fmt.Sprintf("web has restart policy %v", web.RestartPolicy)

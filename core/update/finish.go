@@ -28,6 +28,7 @@ func (r *replacement) finish(ctx context.Context) {
 }
 
 func (r *replacement) commit(ctx context.Context) error {
+	r.Served = true
 	if err := r.save(ctx, core.LineCommit); err != nil {
 		return err
 	}
@@ -43,7 +44,7 @@ func (r *replacement) commit(ctx context.Context) error {
 	if r.Policy.Cleanup {
 		r.cleanImage(ctx, r.From.ID)
 	}
-	return r.enter(ctx, false)
+	return r.over(ctx)
 }
 
 // removePredecessor removes P, never with a volume. Somebody may have started it

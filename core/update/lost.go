@@ -33,7 +33,7 @@ func (r *replacement) withoutPredecessor(ctx context.Context, s core.Status) (p 
 
 // provenBad tells whether S had its chance.
 func (r *replacement) provenBad() bool {
-	return r.Cause != nil && (r.Cause.Code == core.GateFailed || r.Cause.Code == core.StartFailed)
+	return r.Cause != nil && r.Cause.SpeaksOfImage()
 }
 
 // rebuilt finds what an earlier try of rebuild made.
@@ -132,5 +132,5 @@ func (r *replacement) adopt(ctx context.Context, s core.Status) error {
 	if err := r.dropKeptTag(ctx); err != nil {
 		return err
 	}
-	return r.enter(ctx, false)
+	return r.over(ctx)
 }

@@ -98,6 +98,7 @@ func (r *replacement) create(ctx context.Context) error {
 	case s.ImageID != r.To.ID:
 		return fail(core.ChangedMeanwhile, "the tag %s was moved by somebody else while the new container was made", r.To.Reference.Text)
 	}
+	r.ToVersion = s.Version
 	differences, err := r.Engine.Differences(ctx, r.Snapshot, id)
 	switch {
 	case err != nil:

@@ -21,6 +21,7 @@ import (
 // names and the successors' marks. It touches only what this instance began:
 // what another one left is reported, with the outcome held, unless Adopt is set.
 func (u *Updater) Recover(ctx context.Context) ([]core.Result, error) {
+	defer u.rest()
 	attempts, err := u.Journal.Attempts(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", err)
@@ -96,6 +97,8 @@ func (u *Updater) reconstruct(s, p core.Container, name string) core.Attempt {
 		Predecessor: m.Predecessor, RestartPolicy: m.RestartPolicy, State: m.State, Successor: s.ID,
 		From: from, To: s.Image, TagBefore: m.TagBefore, TagMoved: true,
 		Touched: m.State.Up(), Policy: policy, Started: time.Now(),
+		FromVersion: core.VersionOf(p.Labels), ToVersion: core.VersionOf(s.Labels),
+		Ran: time.Now(), Labels: s.Labels, Mounts: p.Mounts, Lost: true,
 	}
 }
 
@@ -103,18 +106,31 @@ func (u *Updater) reconstruct(s, p core.Container, name string) core.Attempt {
 // why it is not over yet.
 func (u *Updater) resume(ctx context.Context, a core.Attempt) (result core.Result, pending error) {
 	began := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			result = core.Result{Name: a.Name, ID: a.Predecessor, From: a.From, To: a.To, Started: began}
+			u.panicked(&result, p)
+			pending = fmt.Errorf("panic: %v", p)
+		}
+	}()
 	r := &replacement{
 		Updater: u, Attempt: a, log: u.log(a.Name), place: func() {}, resumed: true,
 		result: core.Result{
 			Name: a.Name, ID: a.Predecessor, From: a.From, To: a.To, Started: began,
-			Outcome: core.OutcomeRecovered,
+			Outcome: core.OutcomeRecovered, Notify: a.Policy.Notify,
 		},
+	}
+	if a.Lost && len(a.Policy.Hooks) > 0 {
+		r.result.Notes = append(r.result.Notes, fmt.Sprintf("the record of the update was lost, and with it what the hooks (%s) were told and said: "+
+			"they do not hear of its end, and nothing was restored", strings.Join(a.Policy.Hooks, ", ")))
 	}
 	r.log.Warn("recovering an interrupted replacement", slog.String("line", string(a.Line)), slog.Time("begun", a.Started))
 	var err error
 	switch a.Line {
-	case core.LineStart:
-		err = r.resumeGate(ctx)
+	case core.LineStart, core.LinePostUpdate:
+		if err = r.resumeGate(ctx); err == nil {
+			err = r.postUpdate(ctx)
+		}
 	case core.LineCommit:
 		if err = r.resumeFinish(ctx); errors.Is(err, errDown) {
 			return r.result, r.pending
@@ -129,7 +145,7 @@ func (u *Updater) resume(ctx context.Context, a core.Attempt) (result core.Resul
 		r.result.Reason = core.Reason{Code: core.Interrupted, Text: "an interrupted update was finished"}
 	}
 	r.conclude(context.WithoutCancel(ctx), err)
-	r.result.Took = time.Since(began)
+	r.complete()
 	return r.result, r.pending
 }
 
@@ -150,6 +166,7 @@ func (r *replacement) resumeGate(ctx context.Context) error {
 			return err
 		}
 	}
+	r.mindService(ctx)
 	return r.watch(ctx)
 }
 

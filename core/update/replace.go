@@ -30,6 +30,8 @@ type replacement struct {
 
 	result  core.Result
 	stopped time.Time // when P was asked to stop
+
+	atRest string // the id of what is to be started again, at R4
 }
 
 // failure is a line that could not be done, with the reason for people. Where it
@@ -76,13 +78,17 @@ func (v *voyage) replace(ctx context.Context, s core.Step) core.Result {
 		Attempt: core.Attempt{
 			ID: attemptID(), Owner: v.Owner, Name: c.Name, Predecessor: c.ID, State: c.State,
 			From: c.Image, To: s.To, Policy: s.Policy, Started: began, Back: s.Back,
+			FromVersion: core.VersionOf(c.Labels),
 		},
 		result: core.Result{
 			Name: c.Name, ID: c.ID, Outcome: core.OutcomeUpdated, Reason: s.Reason,
-			From: c.Image, To: s.To, Started: began,
+			From: c.Image, To: s.To, Started: began, Notify: s.Policy.Notify,
 		},
 	}
-	r.From.Digest = c.Digest()
+	if len(s.Policy.Hooks) > 0 {
+		r.Labels, r.Mounts = c.Labels, c.Mounts
+	}
+	r.From = runs(c)
 	r.result.From = r.From
 	r.log.Info("found a new image", slog.String("image", c.Image.Reference.Text), slog.String("reason", s.Reason.Text))
 	same, err := r.pull(ctx)
@@ -94,18 +100,31 @@ func (v *voyage) replace(ctx context.Context, s core.Step) core.Result {
 		r.result.Outcome = core.OutcomeUnchanged
 		r.result.Reason = core.Reason{Code: core.UpToDate, Text: "the new image has the same content"}
 	default:
+		defer func() { r.place() }() // also after a panic
 		err = r.forward(ctx, v.places)
 		r.conclude(context.WithoutCancel(ctx), cancelled(ctx, err))
 	}
-	r.result.To = r.To
-	r.result.Took = time.Since(began)
+	r.complete()
 	return r.result
+}
+
+// complete fills in what is known at the end only.
+func (r *replacement) complete() {
+	r.result.To, r.result.Took = r.To, time.Since(r.result.Started)
+	r.result.FromVersion, r.result.ToVersion = r.FromVersion, r.ToVersion
+	r.result.Ran, r.result.Undone = !r.Ran.IsZero(), r.Cause != nil
+}
+
+// over tells the hooks that it is over, and enters it.
+func (r *replacement) over(ctx context.Context) error {
+	r.tellFinished(ctx)
+	return r.enter(context.WithoutCancel(ctx), false)
 }
 
 // enter writes into the ledger how the attempt ended, and what is learned from
 // it. Open is set where something is still to be done.
 func (r *replacement) enter(ctx context.Context, open bool) error {
-	r.result.To, r.result.Took = r.To, time.Since(r.result.Started)
+	r.complete()
 	err := r.Journal.Record(ctx, core.Entry{Attempt: r.Attempt.ID, Open: open, Succeeded: r.succeeded(), Result: r.result, Lesson: r.lesson(ctx)})
 	if err != nil {
 		return fmt.Errorf("write the end into the ledger: %w", err)
@@ -146,7 +165,7 @@ func cancelled(ctx context.Context, err error) error {
 	if err == nil || errors.Is(err, errInterrupted) || ctx.Err() == nil {
 		return err
 	}
-	if code := reasonOf(err, "").Code; code == core.GateFailed || code == core.StartFailed {
+	if reasonOf(err, "").SpeaksOfImage() {
 		return err // a verdict stays one
 	}
 	return fail(core.Cancelled, "Refit was asked to end")
@@ -173,7 +192,6 @@ func reasonOf(err error, code core.Code) core.Reason {
 
 // conclude does what follows from how the lines ended.
 func (r *replacement) conclude(ctx context.Context, err error) {
-	defer r.place()
 	switch {
 	case err == nil:
 		r.finish(ctx)
@@ -190,11 +208,14 @@ func (r *replacement) forward(ctx context.Context, places chan struct{}) error {
 	lines := []func(context.Context) error{
 		r.record,
 		r.create,
+		r.preUpdate,
 		func(ctx context.Context) error { return r.takePlace(ctx, places) },
 		r.stop,
+		r.preRecreate,
 		r.rename,
 		r.start,
 		r.watch,
+		r.postUpdate,
 	}
 	for _, line := range lines {
 		if err := line(ctx); err != nil {

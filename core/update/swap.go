@@ -151,7 +151,11 @@ func (r *replacement) rename(ctx context.Context) error {
 
 // start is line 8, first half: S runs.
 func (r *replacement) start(ctx context.Context) error {
+	if r.State.Up() {
+		r.Ran = time.Now()
+	}
 	if err := r.save(ctx, core.LineStart); err != nil {
+		r.Ran = time.Time{}
 		return err
 	}
 	if !r.State.Up() {

@@ -42,6 +42,10 @@ func (r *replacement) undo(ctx context.Context, cause error) {
 		r.result.Notes = append(r.result.Notes, err.Error())
 	}
 	err := r.persist(ctx)
+	for try := 1; errors.Is(err, errAtRest); try++ {
+		r.rollBackHooks(ctx, try) // takes the time that a restore takes
+		err = r.persist(ctx)
+	}
 	if err != nil && !errors.As(err, &f) {
 		r.leave(err)
 	}
@@ -81,7 +85,7 @@ func (r *replacement) persist(ctx context.Context) error {
 		err := r.rollback(ctx)
 		var f *failure
 		down := errors.Is(err, errDown) && time.Since(began) > reluctance
-		if err == nil || down || errors.As(err, &f) {
+		if err == nil || down || errors.Is(err, errAtRest) || errors.As(err, &f) {
 			return err
 		}
 		select {
@@ -93,8 +97,8 @@ func (r *replacement) persist(ctx context.Context) error {
 	}
 }
 
-// rollback is R2 to R8. An error of type *failure is final; any other may be
-// tried again, errDown for a while.
+// rollback is R2 to R8. An error of type *failure is final, and so is errAtRest,
+// where R4 is due; any other may be tried again, errDown for a while.
 func (r *replacement) rollback(ctx context.Context) error {
 	s, err := r.successor(ctx)
 	if err != nil {
@@ -117,6 +121,9 @@ func (r *replacement) rollback(ctx context.Context) error {
 	}
 	if r.Reinstated {
 		return r.tidyUndone(ctx, s)
+	}
+	if r.atRest = p.ID; !r.toldOfRollback() {
+		return errAtRest
 	}
 	if err := r.reinstate(ctx, p); err != nil {
 		return err
@@ -293,7 +300,7 @@ func (r *replacement) tidyUndone(ctx context.Context, s core.Status) error {
 	if r.Policy.Cleanup {
 		r.cleanImage(ctx, r.To.ID)
 	}
-	if err := r.enter(ctx, false); err != nil {
+	if err := r.over(ctx); err != nil {
 		// The containers are as they should be. What is left is the ledger's.
 		r.leave(err)
 		r.noteIf(err)

@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -23,6 +24,7 @@ type Updater struct {
 	Engine   Engine        // required
 	Registry Checker       // required
 	Journal  Journal       // required
+	Hooks    Hooks         // nil if there are none
 	Settings core.Settings // required
 	// Owner is this instance's id, 12 hexadecimal digits: the same after a
 	// restart, another one for every other Refit on the engine. Required.
@@ -58,6 +60,7 @@ func (u *Updater) Plan(ctx context.Context, due map[string]bool, only []string) 
 	if err != nil {
 		return core.Plan{}, err
 	}
+	w.Hooks = u.describe(ctx, w.HookNames())
 	return core.MakePlan(w, answers), nil
 }
 
@@ -88,6 +91,7 @@ func (u *Updater) PlanBack(ctx context.Context, all []core.Container, name strin
 		to.ID = id
 	}
 	w := core.World{Containers: all, Settings: u.Settings, Only: []string{name}}
+	w.Hooks = u.describe(ctx, w.HookNames())
 	return core.PlanBack(w, to), nil
 }
 
@@ -124,6 +128,7 @@ func (u *Updater) ask(ctx context.Context, queries []core.Query) (map[core.Query
 // order. Steps that do not wait for one another go in parallel. Cancelling ctx
 // begins nothing new; what has begun is undone, or left in its gate for Recover.
 func (u *Updater) Apply(ctx context.Context, plan core.Plan) []core.Result {
+	defer u.rest()
 	v := &voyage{
 		Updater: u,
 		places:  make(chan struct{}, u.parallel()),
@@ -142,7 +147,7 @@ func (u *Updater) Apply(ctx context.Context, plan core.Plan) []core.Result {
 			continue
 		}
 		group.Go(func() {
-			results[i] = v.step(ctx, s)
+			results[i] = v.guarded(ctx, s)
 			v.ended[s.Container.ID].end(results[i].Outcome)
 		})
 	}
@@ -165,11 +170,20 @@ func (u *Updater) log(name string) *slog.Logger {
 	return u.Log.With(slog.String("container", name))
 }
 
+// runs is the image that a container runs, with the digest that registries
+// know it by.
+func runs(c core.Container) core.Image {
+	image := c.Image
+	image.Digest = c.Digest()
+	return image
+}
+
 // settled is the result of a step that does nothing.
 func settled(s core.Step) core.Result {
 	r := core.Result{
 		Name: s.Container.Name, ID: s.Container.ID, Reason: s.Reason,
-		From: s.Container.Image, To: s.To, Started: time.Now(),
+		From: runs(s.Container), To: s.To, Started: time.Now(),
+		FromVersion: core.VersionOf(s.Container.Labels), Notify: s.Policy.Notify,
 	}
 	switch s.Action {
 	case core.Notify:
@@ -200,6 +214,25 @@ type ending struct {
 func (e *ending) end(o core.Outcome) {
 	e.outcome = o
 	close(e.done)
+}
+
+// guarded is step, but a panic, which is our own mistake, is the failure of one
+// container: the others go on, and what was begun is left to Recover.
+func (v *voyage) guarded(ctx context.Context, s core.Step) (result core.Result) {
+	defer func() {
+		if p := recover(); p != nil {
+			result = settled(s)
+			v.panicked(&result, p)
+		}
+	}()
+	return v.step(ctx, s)
+}
+
+// panicked makes a failure of a panic.
+func (u *Updater) panicked(r *core.Result, p any) {
+	r.Outcome, r.Open = core.OutcomeFailed, true
+	r.Reason = core.Reason{Code: core.Panicked, Text: fmt.Sprintf("Refit made a mistake, please report it: %v", p)}
+	u.log(r.Name).Error("panic", slog.Any("error", p), slog.String("stack", string(debug.Stack())))
 }
 
 // step waits for what must come first, and replaces the container.
@@ -266,7 +299,7 @@ func (p *proofs) set(image string, r core.Result) {
 	switch {
 	case r.Outcome == core.OutcomeUpdated, r.Outcome == core.OutcomeUnchanged:
 		p.verdicts[image] = passed
-	case r.Reason.Code == core.GateFailed, r.Reason.Code == core.StartFailed:
+	case r.Reason.SpeaksOfImage():
 		p.verdicts[image] = failed
 	}
 }

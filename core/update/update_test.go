@@ -3,6 +3,7 @@ package update_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -23,9 +24,11 @@ type bench struct {
 	*testing.T
 	engine  *coretest.Engine
 	journal *coretest.Journal
+	hooks   *coretest.Hooks // nil if there are none
 	updater *update.Updater
 	old     core.Status // web, before
 	data    string      // the volume behind its /data
+	began   time.Time
 }
 
 const reference = "app:1"
@@ -33,11 +36,21 @@ const reference = "app:1"
 // inBubble runs the test with a good web container, in virtual time.
 func inBubble(t *testing.T, test func(b *bench)) {
 	t.Helper()
+	inBubbleWith(t, nil, test)
+}
+
+// inBubbleWith is inBubble with labels on the container, and where refit.hooks is
+// among them with hooks.
+func inBubbleWith(t *testing.T, labels map[string]string, test func(b *bench)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := &bench{T: t, engine: coretest.NewEngine(), journal: &coretest.Journal{}}
+		b := &bench{T: t, engine: coretest.NewEngine(), journal: &coretest.Journal{}, began: time.Now()}
+		if labels["refit.hooks"] != "" {
+			b.hooks = &coretest.Hooks{Engine: b.engine}
+		}
 		b.updater = b.newUpdater(b.engine)
 		b.publish(coretest.Good)
-		b.run(coretest.Spec{Name: "web", Settings: map[string]string{"memory": "64m"}, RestartPolicy: always})
+		b.run(coretest.Spec{Name: "web", Labels: maps.Clone(labels), Settings: map[string]string{"memory": "64m"}, RestartPolicy: always})
 		b.old = b.look("web")
 		b.data = b.engine.Volumes(b.old.ID)["/data"]
 		test(b)
@@ -45,10 +58,14 @@ func inBubble(t *testing.T, test func(b *bench)) {
 }
 
 func (b *bench) newUpdater(e update.Engine) *update.Updater {
-	return &update.Updater{
+	u := &update.Updater{
 		Engine: e, Registry: b.engine, Journal: b.journal, Owner: "0123456789ab",
 		Settings: core.Settings{Defaults: core.DefaultPolicy(), CheckSchedule: func(string) error { return nil }},
 	}
+	if b.hooks != nil {
+		u.Hooks = b.hooks
+	}
+	return u
 }
 
 func (b *bench) publish(kind coretest.Kind) core.Image {

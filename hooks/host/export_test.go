@@ -1,0 +1,12 @@
+package host
+
+import (
+	"syscall"
+	"time"
+)
+
+// Deny gives the host another kernel: one in which nothing happens when a process is
+// killed, and that is given up for dead sooner.
+func (h *Host) Deny(patience time.Duration, kill func(pid int, s syscall.Signal) error) {
+	h.kernel = kernel{kill: kill, mercy: patience}
+}
