@@ -95,7 +95,7 @@ func (s *story) shipped(ts *testscript.TestScript, args []string) {
 	if out, err := build.CombinedOutput(); err != nil {
 		ts.Fatalf("build refit: %v\n%s", err, out)
 	}
-	_, err = s.docker(ts, "build", "--quiet", "--file", filepath.Join(root, "Dockerfile"), "--tag", s.name(args[0]), ts.Getenv("WORK"))
+	_, err = s.docker(ts, "build", "--no-cache", "--quiet", "--file", filepath.Join(root, "Dockerfile"), "--tag", s.name(args[0]), ts.Getenv("WORK"))
 	ts.Check(err)
 	ts.Setenv("PATH", filepath.Dir(program)+string(filepath.ListSeparator)+ts.Getenv("PATH"))
 }

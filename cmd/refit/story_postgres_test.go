@@ -47,7 +47,7 @@ func (s *story) postgres(ts *testscript.TestScript, args []string) {
 	before, err := s.docker(ts, "image", "inspect", "--format", "{{.Id}}", reference)
 	first := err != nil
 	instructions := append([]string{"FROM " + base, "ENV VERSION=" + args[0]}, args[1:]...)
-	build := s.command(ts, "docker", "build", "--quiet", "--tag", reference, "-")
+	build := s.command(ts, "docker", "build", "--no-cache", "--quiet", "--tag", reference, "-")
 	build.Stdin = strings.NewReader(strings.Join(instructions, "\n") + "\n")
 	if out, err := build.CombinedOutput(); err != nil {
 		ts.Fatalf("docker build: %v\n%s", err, out)
