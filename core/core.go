@@ -39,9 +39,9 @@ const (
 	Dead       State = "dead"
 )
 
-// Up tells whether the container is meant to be serving: running, or in the
-// pause between two restarts.
-func (s State) Up() bool { return s == Running || s == Restarting }
+// Up tells whether the container has a process, or will have one again by itself:
+// it runs, is paused, or waits for its next restart.
+func (s State) Up() bool { return s == Running || s == Restarting || s == Paused }
 
 // Reference is an image reference, taken apart where it enters the program.
 type Reference struct {
@@ -93,6 +93,15 @@ type Container struct {
 	// Tethers names the containers that it cannot live without under their
 	// present id: it shares their namespaces, or has a legacy link to them.
 	Tethers []string
+	// Restarts names the containers after whose replacement it is to be restarted,
+	// because compose says so (depends_on with restart: true).
+	Restarts []string
+	// Service tells the containers of one scaled service: they are replaced one by
+	// one. "" where there is no service.
+	Service string
+	// Exclusive says why no second one like it can run beside it: "it publishes the
+	// host's port 8080". Empty where nothing is in the way.
+	Exclusive []string
 	// Mounts are the places in its files that are not its image's.
 	Mounts []Mount
 	// Obstacles say why this build cannot make a faithful copy of it.
@@ -105,40 +114,6 @@ type Container struct {
 type RestartPolicy struct {
 	Name              string `json:"name"` // "no", "always", "unless-stopped", "on-failure"; "" is "no"
 	MaximumRetryCount int    `json:"maximum_retry_count,omitempty"`
-}
-
-// Mark is the value of MarkLabel: what must be known to undo or finish a
-// replacement when everything but the engine has been lost.
-type Mark struct {
-	Attempt       string        `json:"attempt"`
-	Owner         string        `json:"owner"`       // the instance that began it
-	Predecessor   string        `json:"predecessor"` // container id
-	RestartPolicy RestartPolicy `json:"restart_policy"`
-	State         State         `json:"state"` // of the predecessor, before
-	Strategy      Strategy      `json:"strategy"`
-	// Reference and TagBefore say where the local tag pointed: to image id
-	// TagBefore. See Attempt.
-	Reference string `json:"reference"`
-	TagBefore string `json:"tag_before"`
-}
-
-// ParseMark reads the value of MarkLabel. It returns nil where the value is not
-// a mark: labels are written by strangers, and such a container is not ours.
-func ParseMark(value string) *Mark {
-	var m Mark
-	if json.Unmarshal([]byte(value), &m) != nil || m.Attempt == "" || m.Owner == "" || m.Predecessor == "" {
-		return nil
-	}
-	return &m
-}
-
-// String is the label's value.
-func (m Mark) String() string {
-	b, err := json.Marshal(m)
-	if err != nil { // strings and ints only: cannot happen
-		panic(err)
-	}
-	return string(b)
 }
 
 // Snapshot is everything that the engine said about a container, and about the
@@ -161,6 +136,10 @@ type Draft struct {
 	// Reference is what to create from. Its local tag must point to the new
 	// image while the container is made.
 	Reference string
+	// Replaced are the containers whose place others have taken: wherever the
+	// settings name one of the keys, by id or as the target of a legacy link, the
+	// successor gets the value. Both are full ids.
+	Replaced map[string]string
 	// Mark goes on its label.
 	Mark Mark
 }
@@ -203,94 +182,6 @@ type Health struct {
 	// healthy by its own healthcheck: start period + retries × (interval + timeout).
 	Limit time.Duration
 }
-
-// Line is a line of the replacement's table (docs/design.md), or of its
-// rollback. The intent is recorded before a line is done.
-type Line string
-
-// The lines, in their order.
-const (
-	LineRecord      Line = "record"       // 2: what is known is written down
-	LineCreate      Line = "create"       // 3: the successor is made and compared
-	LinePreUpdate   Line = "pre-update"   // 4: hooks are asked
-	LineStop        Line = "stop"         // 5: policy "no", then stop
-	LinePreRecreate Line = "pre-recreate" // 6: hooks, with P stopped
-	LineRename      Line = "rename"       // 7: P is parked, S takes the name
-	LineStart       Line = "start"        // 8: S starts and is watched
-	LinePostUpdate  Line = "post-update"  // 9: hooks test S
-	LineCommit      Line = "commit"       // 10: from here on only forward
-	LineRollback    Line = "rollback"     // R1 to R8: never turned round
-)
-
-// Attempt is one replacement in flight, as the ledger keeps it. It is written
-// before each line is done and forgotten when nothing is left to do.
-type Attempt struct {
-	ID    string `json:"id"` // 16 hexadecimal digits
-	Owner string `json:"owner"`
-	Name  string `json:"name"` // the container's own
-	Line  Line   `json:"line"`
-
-	Predecessor   string        `json:"predecessor"` // container id
-	RestartPolicy RestartPolicy `json:"restart_policy"`
-	State         State         `json:"state"`
-	RunningSince  time.Time     `json:"running_since,omitzero"` // the predecessor's last start
-	Successor     string        `json:"successor,omitempty"`    // container id, once created
-
-	From Image `json:"from"` // what the predecessor runs
-	To   Image `json:"to"`   // what the successor runs
-	// FromVersion and ToVersion are what the two images say of themselves.
-	FromVersion Version `json:"from_version,omitzero"`
-	ToVersion   Version `json:"to_version,omitzero"`
-	// TagBefore is the image id that the reference's local tag pointed to; the
-	// predecessor's image where there was no such tag.
-	TagBefore string `json:"tag_before"`
-	// TagMoved is set while that tag points to the new image for a moment, so
-	// that the successor can be created from it (line 3).
-	TagMoved bool `json:"tag_moved,omitempty"`
-
-	// Touched is set before the predecessor is touched for the first time
-	// (line 5): from then on undoing means to start it again.
-	Touched bool `json:"touched,omitempty"`
-
-	Policy   Policy    `json:"policy"`
-	Snapshot Snapshot  `json:"snapshot,omitempty"` // of the predecessor
-	Started  time.Time `json:"started"`
-	// Back is set when a person asked for an earlier image.
-	Back bool `json:"back,omitempty"`
-	// Reinstated is set when a rollback has given the predecessor everything back:
-	// what changes afterwards is somebody's will.
-	Reinstated bool `json:"reinstated,omitempty"`
-	// Lost is set when the ledger had lost it, and it was made anew from S's mark.
-	Lost bool `json:"lost,omitempty"`
-	// Cause is why it was rolled back, once it is.
-	Cause *Reason `json:"cause,omitempty"`
-
-	// Ran is when S was about to be started for the first time: from then on it may
-	// have changed data.
-	Ran time.Time `json:"ran,omitzero"`
-	// Served is set when S was committed, or has run for long while nobody watched:
-	// what it has written is then not undone.
-	Served bool `json:"served,omitempty"`
-	// Told is set when R4 is done: the hooks that are told of a rollback were told.
-	Told bool `json:"told,omitempty"`
-
-	// Hooks are those that were called, in their order. Labels and Mounts are the
-	// container's, kept for them.
-	Hooks  []HookState       `json:"hooks,omitempty"`
-	Labels map[string]string `json:"labels,omitempty"`
-	Mounts []Mount           `json:"mounts,omitempty"`
-}
-
-// Mark returns what the successor's label says of the attempt.
-func (a Attempt) Mark() Mark {
-	return Mark{
-		Attempt: a.ID, Owner: a.Owner, Predecessor: a.Predecessor, RestartPolicy: a.RestartPolicy,
-		State: a.State, Strategy: a.Policy.Strategy, Reference: a.From.Reference.Text, TagBefore: a.TagBefore,
-	}
-}
-
-// KeptTag is the extra local tag of the predecessor's image.
-func (a Attempt) KeptTag() string { return KeptRepository + ":" + a.Owner + "-" + a.ID }
 
 // Event is something that happened on the engine to a container.
 type Event struct {

@@ -49,6 +49,8 @@ func (a HookAnswer) Has(s Stage) bool { return slices.Contains(a.Stages, s) }
 // about to be.
 type HookState struct {
 	Name string `json:"name"`
+	// Container is the name of the container whose hook it is.
+	Container string `json:"container,omitempty"`
 	// Stage is the latest one that it was called at.
 	Stage Stage `json:"stage"`
 	// State is what it wants to be told later.

@@ -33,8 +33,13 @@ type Entry struct {
 	// Succeeded says that the new container stands, proven.
 	Succeeded bool
 	Result    Result
-	Lesson    *Lesson // nil if there is none
+	// Members are the results of those that were replaced together with it.
+	Members []Result
+	Lesson  *Lesson // nil if there is none
 }
+
+// Results are all of the entry, that of the first of the group first.
+func (e Entry) Results() []Result { return append([]Result{e.Result}, e.Members...) }
 
 // How long a container is left alone after a failure that says nothing of its
 // image: this long after the first one, doubled by each further one.
@@ -93,7 +98,7 @@ func blames(p Policy, c Code) bool {
 // cycle may try again.
 func transient(c Code) bool {
 	switch c {
-	case Cancelled, ChangedMeanwhile, Interrupted, EngineFailed, InProgressElsewhere, HookDeferred:
+	case Cancelled, ChangedMeanwhile, Interrupted, EngineFailed, InProgressElsewhere, HookDeferred, MemberFailed:
 		return true
 	default:
 		return false

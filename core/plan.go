@@ -13,6 +13,7 @@ type Action string
 const (
 	Update Action = "update" // replace the container
 	Notify Action = "notify" // tell that a new image is there
+	Follow Action = "follow" // it is replaced, or restarted, together with another
 	Keep   Action = "keep"   // nothing to do
 	Hold   Action = "hold"   // something is in the way
 )
@@ -31,6 +32,22 @@ type Step struct {
 	// After are the ids of the containers whose steps in this plan must have
 	// succeeded before this one may begin. Each stands earlier in the plan.
 	After []string
+	// Members are those that are replaced together with it, in one transaction, each
+	// after those that it needs. Only an update has them. Every member has a step of
+	// its own in the plan, too, whose action is Follow.
+	Members []Member
+}
+
+// Member is a container of another one's step.
+type Member struct {
+	Container Container
+	Policy    Policy
+	Part      Part
+	// To is the image to move to: the one that it runs, where no other is wanted.
+	To Image
+	// Needs are the ids of those of the group that it cannot live without, or is
+	// restarted after.
+	Needs []string
 }
 
 // Plan is the ordered steps of a cycle. Every container of the engine has one.

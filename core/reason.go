@@ -15,6 +15,7 @@ const (
 	NotNamed    Code = "not-named" // the command names other containers
 	NotDue      Code = "not-due"
 	NotRunning  Code = "not-running"
+	Follows     Code = "follows" // it is replaced together with another
 	PinnedImage Code = "pinned-by-digest"
 	LocalImage  Code = "local-image"
 )
@@ -60,7 +61,8 @@ const (
 	Interrupted         Code = "interrupted"
 	Stranger            Code = "stranger"
 	Foreign             Code = "foreign"
-	Panicked            Code = "panicked" // a mistake of ours
+	MemberFailed        Code = "member-failed" // another one of its group
+	Panicked            Code = "panicked"      // a mistake of ours
 )
 
 // Reasons that have to do with hooks.

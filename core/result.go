@@ -10,6 +10,7 @@ const (
 	OutcomeUnchanged   Outcome = "unchanged"   // nothing was to be done
 	OutcomeAvailable   Outcome = "available"   // a new image is there, the policy says to tell
 	OutcomeUpdated     Outcome = "updated"     // the successor stands in the predecessor's place
+	OutcomeFollowed    Outcome = "followed"    // the same, with its old image: another one was updated
 	OutcomeRecovered   Outcome = "recovered"   // an interrupted replacement was finished or undone
 	OutcomeHeld        Outcome = "held"        // nothing was touched
 	OutcomeInterrupted Outcome = "interrupted" // Refit was asked to end; the next start goes on

@@ -158,14 +158,14 @@ func (c *conformance) creating() {
 		c.Errorf("mark %+v", s.Mark)
 	}
 	for what, id := range map[string]string{"successor": id, "predecessor itself": p.ID} {
-		differences, err := c.Differences(c.Context(), snapshot, id)
+		differences, err := c.Differences(c.Context(), core.Draft{From: snapshot}, id)
 		c.must(err)
 		if len(differences) > 0 {
 			c.Errorf("the %s differs: %q", what, differences)
 		}
 	}
 	c.must(c.SetRestartPolicy(c.Context(), id, core.RestartPolicy{Name: "no"}))
-	differences, err := c.Differences(c.Context(), snapshot, id)
+	differences, err := c.Differences(c.Context(), core.Draft{From: snapshot}, id)
 	c.must(err)
 	if len(differences) == 0 {
 		c.Error("a changed restart policy is no difference")

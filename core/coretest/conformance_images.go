@@ -121,13 +121,13 @@ func (c *conformance) volumes() {
 	id := c.successor(p, image.Reference.Text)
 	same := func(when string) {
 		c.Helper()
-		differences, err := c.Differences(c.Context(), snapshot, p.ID)
+		differences, err := c.Differences(c.Context(), core.Draft{From: snapshot}, p.ID)
 		c.must(err)
 		if len(differences) > 0 {
 			c.Errorf("%s: %q", when, differences)
 		}
 	}
-	differences, err := c.Differences(c.Context(), snapshot, id)
+	differences, err := c.Differences(c.Context(), core.Draft{From: snapshot}, id)
 	c.must(err)
 	if len(differences) > 0 {
 		c.Errorf("the successor has not its predecessor's volume: %q", differences)

@@ -27,6 +27,7 @@ type container struct {
 	policy core.RestartPolicy
 	mounts map[string]string // destination → volume
 	own    []string          // the anonymous volumes that were made for it
+	shares []string          // the ids of those whose namespaces it shares
 
 	state    core.State
 	started  time.Time
@@ -166,6 +167,15 @@ func (e *Engine) Start(_ context.Context, id string) error {
 	if c.state.Up() {
 		return nil
 	}
+	for _, id := range c.shares {
+		other := e.containers[id]
+		if other == nil {
+			return fmt.Errorf("no such container: %s", id)
+		}
+		if other.settle(time.Now()); other.state != core.Running && other.state != core.Paused {
+			return fmt.Errorf("cannot join the namespace of %s, which does not run", other.spec.Name)
+		}
+	}
 	if c.image.Kind == NoStart {
 		c.exitCode = 127
 		return fmt.Errorf("exec: no such file or directory")
@@ -174,6 +184,25 @@ func (e *Engine) Start(_ context.Context, id string) error {
 	e.clash(c)
 	e.write(c)
 	return nil
+}
+
+// Pause pauses, as update.Runner says.
+func (e *Engine) Pause(_ context.Context, id string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := e.containers[id]
+	if c == nil {
+		return fmt.Errorf("no such container: %s", id)
+	}
+	switch c.settle(time.Now()); c.state {
+	case core.Paused:
+		return nil
+	case core.Running:
+		c.state = core.Paused
+		return nil
+	default:
+		return fmt.Errorf("%s does not run", c.spec.Name)
+	}
 }
 
 // Stop stops, as update.Runner says.

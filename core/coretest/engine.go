@@ -50,6 +50,11 @@ type Spec struct {
 	Volumes       map[string]string // destination → named volume, "" for an anonymous one
 	RestartPolicy core.RestartPolicy
 	DependsOn     []string
+	// Shares names the containers whose namespaces it shares: without them it does
+	// not run. The engine remembers their ids.
+	Shares []string
+	// Restarts names the containers after which compose would restart it.
+	Restarts []string
 }
 
 // Engine is a container engine in memory, and a registry. Use NewEngine.
@@ -179,18 +184,36 @@ func (e *Engine) Run(spec Spec) (id string, err error) {
 			return "", err
 		}
 	}
-	if id, err = e.make(spec, nil); err != nil {
+	if id, err = e.make(spec, nil, e.ids(spec.Shares)); err != nil {
 		return "", err
 	}
 	return id, e.Start(context.Background(), id)
 }
 
-// make creates a container from what its reference's tag points to.
-func (e *Engine) make(spec Spec, inherited map[string]string) (string, error) {
+// ids are the ids of the containers of those names.
+func (e *Engine) ids(names []string) (ids []string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, name := range names {
+		if c := e.find(name); c != nil {
+			ids = append(ids, c.id)
+		}
+	}
+	return ids
+}
+
+// make creates a container from what its reference's tag points to. Shares are the
+// ids of those whose namespaces it shares.
+func (e *Engine) make(spec Spec, inherited map[string]string, shares []string) (string, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.find(spec.Name) != nil {
 		return "", conflict{spec.Name}
+	}
+	for _, id := range shares {
+		if e.containers[id] == nil {
+			return "", fmt.Errorf("no such container: %s", id)
+		}
 	}
 	image, there := e.images[e.tags[spec.Reference]]
 	if !there {
@@ -198,7 +221,7 @@ func (e *Engine) make(spec Spec, inherited map[string]string) (string, error) {
 	}
 	c := &container{
 		id: e.next("container"), spec: spec, image: *image, state: core.Created,
-		policy: spec.RestartPolicy, mounts: maps.Clone(spec.Volumes),
+		policy: spec.RestartPolicy, mounts: maps.Clone(spec.Volumes), shares: shares,
 	}
 	if c.mounts == nil {
 		c.mounts = map[string]string{}
@@ -263,7 +286,15 @@ func (e *Engine) describe(c *container) core.Container {
 	d := core.Container{
 		ID: c.id, Name: c.spec.Name, State: c.state, Labels: labels, ImageLabels: c.image.Labels,
 		Image:     core.Image{Reference: e.parse(c.spec.Reference), ID: c.image.ID},
-		DependsOn: c.spec.DependsOn, Mark: c.mark(),
+		DependsOn: slices.Concat(c.spec.DependsOn, c.spec.Restarts), Restarts: c.spec.Restarts, Mark: c.mark(),
+	}
+	for _, id := range c.shares {
+		other := e.containers[id]
+		if other == nil {
+			d.Obstacles = append(d.Obstacles, core.Reason{Code: core.Unsupported, Text: "it shares a namespace of " + id + ", which is gone"})
+			continue
+		}
+		d.Tethers, d.DependsOn = append(d.Tethers, other.spec.Name), append(d.DependsOn, other.spec.Name)
 	}
 	for _, name := range e.digests[c.image.ID] {
 		repository, digest, _ := cut(name)
@@ -285,6 +316,7 @@ func cut(name string) (repository, digest string, found bool) {
 type snapshot struct {
 	Spec   Spec
 	Mounts map[string]string
+	Shares []string // ids
 }
 
 // Snapshot writes down a container, as update.Builder says.
@@ -297,7 +329,7 @@ func (e *Engine) Snapshot(_ context.Context, id string) (core.Snapshot, error) {
 	}
 	spec := c.spec
 	spec.RestartPolicy = c.policy
-	return json.Marshal(snapshot{spec, c.mounts})
+	return json.Marshal(snapshot{spec, c.mounts, c.shares})
 }
 
 // Create makes a successor, as update.Builder says.
@@ -313,13 +345,25 @@ func (e *Engine) Create(_ context.Context, d core.Draft) (string, error) {
 		spec.Labels = map[string]string{}
 	}
 	spec.Labels[core.MarkLabel] = d.Mark.String()
-	return e.make(spec, s.Mounts)
+	return e.make(spec, s.Mounts, replaced(s.Shares, d.Replaced))
+}
+
+// replaced are ids with others in the place of some.
+func replaced(ids []string, others map[string]string) []string {
+	var all []string
+	for _, id := range ids {
+		if other, there := others[id]; there {
+			id = other
+		}
+		all = append(all, id)
+	}
+	return all
 }
 
 // Differences compares, as update.Builder says.
-func (e *Engine) Differences(_ context.Context, from core.Snapshot, id string) ([]string, error) {
+func (e *Engine) Differences(_ context.Context, d core.Draft, id string) ([]string, error) {
 	var s snapshot
-	if err := json.Unmarshal(from, &s); err != nil {
+	if err := json.Unmarshal(d.From, &s); err != nil {
 		return nil, err
 	}
 	e.mu.Lock()
@@ -345,6 +389,9 @@ func (e *Engine) Differences(_ context.Context, from core.Snapshot, id string) (
 	}
 	if s.Spec.RestartPolicy != c.policy {
 		lines = append(lines, "RestartPolicy differs")
+	}
+	if !slices.Equal(replaced(s.Shares, d.Replaced), c.shares) {
+		lines = append(lines, "Shares differs")
 	}
 	return lines, nil
 }

@@ -68,13 +68,18 @@ func (i Intercepted) Create(ctx context.Context, d core.Draft) (string, error) {
 }
 
 // Differences is update.Builder.
-func (i Intercepted) Differences(ctx context.Context, s core.Snapshot, id string) ([]string, error) {
-	return through(i, "differences", func() ([]string, error) { return i.Engine.Differences(ctx, s, id) })
+func (i Intercepted) Differences(ctx context.Context, d core.Draft, id string) ([]string, error) {
+	return through(i, "differences", func() ([]string, error) { return i.Engine.Differences(ctx, d, id) })
 }
 
 // Start is update.Runner.
 func (i Intercepted) Start(ctx context.Context, id string) error {
 	return i.At("start", func() error { return i.Engine.Start(ctx, id) })
+}
+
+// Pause is update.Runner.
+func (i Intercepted) Pause(ctx context.Context, id string) error {
+	return i.At("pause", func() error { return i.Engine.Pause(ctx, id) })
 }
 
 // Stop is update.Runner.

@@ -42,9 +42,11 @@ func (j *Journal) Save(_ context.Context, a core.Attempt) error {
 func (j *Journal) Record(_ context.Context, e core.Entry) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.History = append(j.History, e.Result)
-	if e.Succeeded {
-		j.lessons = slices.DeleteFunc(j.lessons, func(l core.Lesson) bool { return l.Container == e.Result.Name })
+	for _, r := range e.Results() {
+		j.History = append(j.History, r)
+		if e.Succeeded {
+			j.lessons = slices.DeleteFunc(j.lessons, func(l core.Lesson) bool { return l.Container == r.Name })
+		}
 	}
 	if e.Lesson != nil {
 		j.lessons = append(slices.DeleteFunc(j.lessons, e.Lesson.Replaces), *e.Lesson)

@@ -264,7 +264,7 @@ func TestDifferencesNameTheFieldAndNoSecret(t *testing.T) {
 		"HostConfig.Future.Size: 2, was 1", "HostConfig.LogConfig.Config.token differs", "HostConfig.MaskedPaths differs",
 		"HostConfig.Memory: 0, was 1048576", "HostConfig.Privileged: true, was false", "HostConfig.Tmpfs[/t] is missing",
 	}
-	got := compare(was, is)
+	got := compare(was, is, nil, nil)
 	for i, line := range got {
 		if strings.Contains(line, "abc") || strings.Contains(line, "def") {
 			t.Errorf("a value is shown: %s", line)
@@ -287,12 +287,12 @@ func TestWhatTheImagesExplainIsNoDifference(t *testing.T) {
 			"ExposedPorts":{"80/tcp":{}},"Volumes":{"/more":{}}}`,
 		`{"PortBindings":{"80/tcp":[{"HostPort":"8080"}]},"Binds":["v1:/data"]}`,
 		`"Mounts":[{"Type":"volume","Name":"v1","Destination":"/data","RW":true},{"Type":"volume","Name":"v2","Destination":"/more","RW":true}]`, image)
-	if got := compare(was, is); len(got) > 0 {
+	if got := compare(was, is, nil, nil); len(got) > 0 {
 		t.Errorf("differences: %q", got)
 	}
 	is.Container.objects("Mounts")[0]["Name"] = "another"
 	want := []string{`Mounts[/data].Name: "another", was "v1"`}
-	if diff := cmp.Diff(want, compare(was, is)); diff != "" {
+	if diff := cmp.Diff(want, compare(was, is, nil, nil)); diff != "" {
 		t.Errorf("another volume in its place (-want +got):\n%s", diff)
 	}
 }
@@ -311,7 +311,7 @@ func FuzzBody(f *testing.F) {
 		for _, api := range []string{"1.41", "1.51"} {
 			asJSON(t, was.body(core.Draft{Reference: "a"}, "b", api))
 		}
-		compare(was, was)
+		compare(was, was, nil, nil)
 		if after := asJSON(t, was); after != before {
 			t.Errorf("the facts were changed: %s", cmp.Diff(before, after))
 		}

@@ -57,6 +57,10 @@ func (c *Client) Create(ctx context.Context, d core.Draft) (string, error) {
 	if err := c.checkNetworks(ctx, f); err != nil {
 		return "", fmt.Errorf("create %s: %w", d.Name, err)
 	}
+	want, _, err := c.aim(ctx, d.Replaced)
+	if err != nil {
+		return "", fmt.Errorf("create %s: %w", d.Name, err)
+	}
 	query := url.Values{"name": {d.Name}}
 	if p := v.differs(image.text("Os"), image.text("Architecture"), image.text("Variant")); p != (core.Platform{}) &&
 		!versions.LessThan(c.api.ClientVersion(), "1.41") {
@@ -64,6 +68,7 @@ func (c *Client) Create(ctx context.Context, d core.Draft) (string, error) {
 	}
 	var made struct{ ID string }
 	body := f.body(d, image.text("Id"), c.api.ClientVersion())
+	want.apply(body.object("HostConfig"))
 	err = c.call(ctx, http.MethodPost, c.versioned("/containers/create"), query, body, &made)
 	if err != nil {
 		return "", taken(fmt.Errorf("create %s: %w", d.Name, errors.Join(err, c.discardLost(ctx, d, err))))

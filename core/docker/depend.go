@@ -98,14 +98,29 @@ func (s census) dependencies(c container.InspectResponse) []string {
 // composed returns the containers of the services that compose's depends_on
 // names: "db:service_started:false,cache:service_healthy:true".
 func (s census) composed(c container.InspectResponse) []string {
+	return s.services(c, func(string) bool { return true })
+}
+
+// restarts names those after whose replacement c is to be restarted: the third word
+// of their part of depends_on is true.
+func (s census) restarts(c container.InspectResponse) []string {
+	return s.names(c, s.services(c, func(how string) bool {
+		_, restart, _ := strings.Cut(how, ":")
+		return restart == "true"
+	}))
+}
+
+// services returns the containers of those services that depends_on names and wanted
+// takes by what stands behind the name.
+func (s census) services(c container.InspectResponse, wanted func(how string) bool) []string {
 	project, value := c.Config.Labels[composeProject], c.Config.Labels[composeDependsOn]
 	if project == "" || value == "" {
 		return nil
 	}
 	services := map[string]bool{}
 	for part := range strings.SplitSeq(value, ",") {
-		service, _, _ := strings.Cut(strings.TrimSpace(part), ":")
-		services[service] = true
+		service, how, _ := strings.Cut(strings.TrimSpace(part), ":")
+		services[service] = wanted(how)
 	}
 	var targets []string
 	for _, other := range s.containers {
@@ -118,6 +133,14 @@ func (s census) composed(c container.InspectResponse) []string {
 		}
 	}
 	return targets
+}
+
+// serviceOf tells the containers of one scaled service, "" for one that is in none.
+func serviceOf(labels map[string]string) string {
+	if labels[composeProject] == "" || labels[composeService] == "" {
+		return ""
+	}
+	return labels[composeProject] + "/" + labels[composeService]
 }
 
 func isOneOff(labels map[string]string) bool { return strings.EqualFold(labels[composeOneOff], "true") }

@@ -12,12 +12,12 @@ import (
 	"github.com/refit-dev/refit/core"
 )
 
-// Differences compares the settings of a container with a snapshot's: what the
-// engine should have made of the snapshot's settings and the container's own image,
-// with what it has made. Each line names one field; values are shown only of
+// Differences compares the settings of a container with those that d asks for: what
+// the engine should have made of the snapshot's settings and the container's own
+// image, with what it has made. Each line names one field; values are shown only of
 // fields that hold no secrets.
-func (c *Client) Differences(ctx context.Context, s core.Snapshot, id string) ([]string, error) {
-	was, err := readFacts(s)
+func (c *Client) Differences(ctx context.Context, d core.Draft, id string) ([]string, error) {
+	was, err := readFacts(d.From)
 	if err != nil {
 		return nil, fmt.Errorf("compare %s: %w", core.Short(id), err)
 	}
@@ -25,12 +25,19 @@ func (c *Client) Differences(ctx context.Context, s core.Snapshot, id string) ([
 	if err != nil {
 		return nil, fmt.Errorf("compare %s: %w", core.Short(id), err)
 	}
-	return compare(was, is), nil
+	wantAims, gotAims, err := c.aim(ctx, d.Replaced)
+	if err != nil {
+		return nil, fmt.Errorf("compare %s: %w", core.Short(id), err)
+	}
+	return compare(was, is, wantAims, gotAims), nil
 }
 
-// compare is the pure part of Differences.
-func compare(was, is facts) []string {
+// compare is the pure part of Differences. The aims are those of what was asked for,
+// and of what is there.
+func compare(was, is facts, wantAims, gotAims aims) []string {
 	want, got := was.stated(), is.stated()
+	wantAims.apply(want.host)
+	gotAims.apply(got.host)
 	subtract(want.config, was.defaults(), want.host.object("PortBindings"))
 	merge(want.config, is.defaults())
 	dropNewVolumes(want, got, is.defaults().object("Volumes"))

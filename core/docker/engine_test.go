@@ -50,7 +50,7 @@ func succeed(t *testing.T, c *docker.Client, id, name, reference string) string 
 // same fails the test if the container's settings are not the snapshot's.
 func same(t *testing.T, c *docker.Client, s core.Snapshot, id string) {
 	t.Helper()
-	lines, err := c.Differences(t.Context(), s, id)
+	lines, err := c.Differences(t.Context(), core.Draft{From: s}, id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func TestWhatSomebodyChangedIsADifference(t *testing.T) {
 	if err := e.API.NetworkConnect(t.Context(), extra, id, nil); err != nil {
 		t.Fatal(err)
 	}
-	got, err := c.Differences(t.Context(), before, id)
+	got, err := c.Differences(t.Context(), core.Draft{From: before}, id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +259,7 @@ func TestWhatSomebodyChangedIsADifference(t *testing.T) {
 
 	config.Env = []string{"OWN=secret", "BOTH=mine"}
 	other := e.Container(e.Name("other"), config, host, nil)
-	got, err = c.Differences(t.Context(), before, other)
+	got, err = c.Differences(t.Context(), core.Draft{From: before}, other)
 	if err != nil {
 		t.Fatal(err)
 	}

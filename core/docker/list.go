@@ -128,6 +128,7 @@ func (s census) one(c container.InspectResponse) core.Container {
 	described := core.Container{
 		ID: c.ID, Name: nameOf(c), State: core.State(c.State.Status), Labels: c.Config.Labels,
 		DependsOn: s.dependencies(c), Tethers: s.tethers(c), Mounts: mountsOf(c),
+		Restarts: s.restarts(c), Service: serviceOf(c.Config.Labels),
 	}
 	described.Image = core.Image{ID: c.Image, Reference: core.Reference{Text: c.Config.Image}}
 	var inherited map[string]string

@@ -35,6 +35,22 @@ func (c *Client) Start(ctx context.Context, id string) error {
 	return nil
 }
 
+// Pause stops the processes of a running container for a while. Pausing one that is
+// paused is no error.
+func (c *Client) Pause(ctx context.Context, id string) error {
+	if err := c.ready(ctx); err != nil {
+		return err
+	}
+	err := c.api.ContainerPause(ctx, id)
+	if err == nil {
+		return nil
+	}
+	if s, seen := c.Look(ctx, id); seen == nil && s.State == core.Paused {
+		return nil
+	}
+	return fmt.Errorf("pause %s: %w", core.Short(id), err)
+}
+
 // Stop asks the container to end with signal ("" for its own) and waits at most
 // grace (0 for its own, fractions of a second rounded up) before killing it. What
 // the engine answers is not trusted: the container is looked at afterwards.
@@ -48,7 +64,7 @@ func (c *Client) Stop(ctx context.Context, id, signal string, grace time.Duratio
 	switch {
 	case err != nil:
 		return fmt.Errorf("stop %s: %w", core.Short(id), errors.Join(asked, err))
-	case !s.Exists(), !s.State.Up() && s.State != core.Paused:
+	case !s.Exists(), !s.State.Up():
 		return nil
 	case asked != nil:
 		return fmt.Errorf("stop %s: %w", core.Short(id), asked)

@@ -25,8 +25,10 @@ const (
 // container alone.
 func (l *Ledger) Record(ctx context.Context, e core.Entry) error {
 	err := l.write(ctx, func(tx *bbolt.Tx) error {
-		if err := putResult(tx, e.Result); err != nil {
-			return err
+		for _, r := range e.Results() {
+			if err := putResult(tx, r); err != nil {
+				return err
+			}
 		}
 		if err := putLesson(tx, e); err != nil {
 			return err
@@ -82,8 +84,10 @@ func putLesson(tx *bbolt.Tx, e core.Entry) error {
 		return err
 	}
 	if e.Succeeded {
-		if err := endLessons(lessons, e.Result.Name); err != nil {
-			return err
+		for _, r := range e.Results() {
+			if err := endLessons(lessons, r.Name); err != nil {
+				return err
+			}
 		}
 	}
 	if e.Lesson == nil {

@@ -23,12 +23,14 @@ var _ update.Journal = (*ledger.Ledger)(nil)
 
 func attempt(n int) core.Attempt {
 	return core.Attempt{
-		ID: fmt.Sprintf("%016x", n), Owner: "0123456789ab", Name: fmt.Sprintf("web%d", n), Line: core.LineRecord,
-		Predecessor: "p", State: core.Running, Policy: core.DefaultPolicy(),
-		RestartPolicy: core.RestartPolicy{Name: "on-failure", MaximumRetryCount: 3},
-		Snapshot:      core.Snapshot(`{"Config":{"Env":["SECRET=hunter2"]}}`),
-		Started:       time.Date(2026, 11, 22, 4, 0, n, 5, time.UTC),
-		Cause:         &core.Reason{Code: core.GateFailed, Text: "it is unhealthy"},
+		ID: fmt.Sprintf("%016x", n), Owner: "0123456789ab", Line: core.LineRecord,
+		Swap: core.Swap{
+			Name: fmt.Sprintf("web%d", n), Predecessor: "p", State: core.Running, Policy: core.DefaultPolicy(),
+			RestartPolicy: core.RestartPolicy{Name: "on-failure", MaximumRetryCount: 3},
+			Snapshot:      core.Snapshot(`{"Config":{"Env":["SECRET=hunter2"]}}`),
+		},
+		Started: time.Date(2026, 11, 22, 4, 0, n, 5, time.UTC),
+		Cause:   &core.Reason{Code: core.GateFailed, Text: "it is unhealthy"},
 	}
 }
 
@@ -88,7 +90,7 @@ func TestAttempts(t *testing.T) {
 
 func TestSaveRefusesAnAttemptWithoutID(t *testing.T) {
 	t.Parallel()
-	if err := open(t, t.TempDir()).Save(t.Context(), core.Attempt{Name: "web"}); err == nil {
+	if err := open(t, t.TempDir()).Save(t.Context(), core.Attempt{Swap: core.Swap{Name: "web"}}); err == nil {
 		t.Error("an attempt without id was taken")
 	}
 }

@@ -53,16 +53,20 @@ type Builder interface {
 	// It does not start it. Where the name is taken the error answers
 	// NameTaken() with true. Where it fails half-way nothing is left under the name.
 	Create(ctx context.Context, d core.Draft) (id string, err error)
-	// Differences compares the settings of a container with a snapshot's. What
-	// the two images' own defaults explain is no difference, and neither is
-	// core.MarkLabel. Each line names one field; none shows a value of the environment.
-	Differences(ctx context.Context, s core.Snapshot, id string) ([]string, error)
+	// Differences compares the settings of a container with those that d asks for,
+	// of which it needs From and Replaced only. What the two images' own defaults
+	// explain is no difference, and neither is core.MarkLabel. Each line names one
+	// field; none shows a value of the environment.
+	Differences(ctx context.Context, d core.Draft, id string) ([]string, error)
 }
 
-// Runner starts, stops and removes.
+// Runner starts, pauses, stops and removes.
 type Runner interface {
 	// Start starts a container. Starting one that runs is no error.
 	Start(ctx context.Context, id string) error
+	// Pause stops the processes of a running container for a while. Pausing one that
+	// is paused is no error. A paused container can be stopped.
+	Pause(ctx context.Context, id string) error
 	// Stop asks the container to end with signal ("" for its own) and waits at
 	// most grace (0 for its own) before killing it. Stopping a container that has
 	// stopped, or is gone, is no error.

@@ -88,7 +88,7 @@ func (r *replacement) moveTag(ctx context.Context) error {
 // engine removes an image together with its last name, and the new image has
 // another name, its digest or the reference itself.
 func (r *replacement) dropKeptTag(ctx context.Context) error {
-	kept := r.KeptTag()
+	kept := r.KeptTag(0)
 	id, err := r.Engine.Resolve(ctx, kept)
 	if err != nil {
 		return fmt.Errorf("look up %s: %w", kept, err)

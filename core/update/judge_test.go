@@ -40,7 +40,7 @@ func TestJudge(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := &replacement{Attempt: core.Attempt{Policy: core.Policy{GateStable: test.stable}}}
+			r := &replacement{Attempt: core.Attempt{Swap: core.Swap{Policy: core.Policy{GateStable: test.stable}}}}
 			now := first
 			if test.change != nil {
 				test.change(&now)

@@ -80,7 +80,7 @@ func (r *replacement) rebuild(ctx context.Context, s core.Status) (core.Status, 
 // keepOldImage makes sure that P's image is on the engine: a prune of everything
 // unused takes it with its tags when P is gone. Its digest brings it back.
 func (r *replacement) keepOldImage(ctx context.Context) error {
-	err := r.Engine.Tag(ctx, r.From.ID, r.KeptTag())
+	err := r.Engine.Tag(ctx, r.From.ID, r.KeptTag(0))
 	if err == nil || r.From.Digest == "" {
 		return err
 	}
@@ -89,7 +89,7 @@ func (r *replacement) keepOldImage(ctx context.Context) error {
 		return fmt.Errorf("pull the old image again: %w", err)
 	}
 	r.From.ID = id
-	return r.Engine.Tag(ctx, id, r.KeptTag())
+	return r.Engine.Tag(ctx, id, r.KeptTag(0))
 }
 
 func (r *replacement) createFromRecord(ctx context.Context) (id string, err error) {
@@ -102,7 +102,7 @@ func (r *replacement) createFromRecord(ctx context.Context) (id string, err erro
 	if err := r.Engine.Tag(ctx, r.From.ID, reference); err != nil {
 		return "", err
 	}
-	id, err = r.Engine.Create(ctx, core.Draft{Name: r.Name, From: r.Snapshot, Reference: reference, Mark: r.Mark()})
+	id, err = r.Engine.Create(ctx, core.Draft{Name: r.Name, From: r.Snapshot, Reference: reference, Mark: r.MarkOf(r.Swap)})
 	if before != "" && before != r.To.ID {
 		err = errors.Join(err, r.Engine.Tag(ctx, before, reference))
 	}

@@ -50,7 +50,7 @@ func (r *replacement) record(ctx context.Context) error {
 	if err := r.save(ctx, core.LineRecord); err != nil {
 		return err
 	}
-	if err := r.Engine.Tag(ctx, r.From.ID, r.KeptTag()); err != nil {
+	if err := r.Engine.Tag(ctx, r.From.ID, r.KeptTag(0)); err != nil {
 		return engineFailed(err, "keep the old image by a second tag")
 	}
 	return nil
@@ -99,7 +99,7 @@ func (r *replacement) create(ctx context.Context) error {
 		return fail(core.ChangedMeanwhile, "the tag %s was moved by somebody else while the new container was made", r.To.Reference.Text)
 	}
 	r.ToVersion = s.Version
-	differences, err := r.Engine.Differences(ctx, r.Snapshot, id)
+	differences, err := r.Engine.Differences(ctx, core.Draft{From: r.Snapshot}, id)
 	switch {
 	case err != nil:
 		return engineFailed(err, "compare the new container with the old one")
@@ -142,7 +142,7 @@ func (r *replacement) createTagged(ctx context.Context) (id string, err error) {
 	ctx, cancel := uncut(ctx, callLimit)
 	defer cancel()
 	id, err = r.Engine.Create(ctx, core.Draft{
-		Name: r.Name + core.NewSuffix, From: r.Snapshot, Reference: reference, Mark: r.Mark(),
+		Name: r.Name + core.NewSuffix, From: r.Snapshot, Reference: reference, Mark: r.MarkOf(r.Swap),
 	})
 	back := r.Engine.Tag(ctx, r.TagBefore, reference)
 	r.TagMoved = back != nil

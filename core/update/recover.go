@@ -93,12 +93,12 @@ func (u *Updater) reconstruct(s, p core.Container, name string) core.Attempt {
 		line = core.LineStop
 	}
 	return core.Attempt{
-		ID: m.Attempt, Owner: m.Owner, Name: name, Line: line,
-		Predecessor: m.Predecessor, RestartPolicy: m.RestartPolicy, State: m.State, Successor: s.ID,
-		From: from, To: s.Image, TagBefore: m.TagBefore, TagMoved: true,
-		Touched: m.State.Up(), Policy: policy, Started: time.Now(),
-		FromVersion: core.VersionOf(p.Labels), ToVersion: core.VersionOf(s.Labels),
-		Ran: time.Now(), Labels: s.Labels, Mounts: p.Mounts, Lost: true,
+		ID: m.Attempt, Owner: m.Owner, Line: line, Touched: m.State.Up(), Started: time.Now(), Ran: time.Now(), Lost: true,
+		Swap: core.Swap{
+			Name: name, Predecessor: m.Predecessor, RestartPolicy: m.RestartPolicy, State: m.State, Successor: s.ID,
+			From: from, To: s.Image, TagBefore: m.TagBefore, TagMoved: true, Policy: policy,
+			FromVersion: core.VersionOf(p.Labels), ToVersion: core.VersionOf(s.Labels), Labels: s.Labels, Mounts: p.Mounts,
+		},
 	}
 }
 
@@ -209,8 +209,8 @@ func (u *Updater) dropStrayTags(ctx context.Context) error {
 		return fmt.Errorf("read the ledger: %w", err)
 	}
 	for attempt, image := range kept {
-		tag := core.Attempt{ID: attempt, Owner: u.Owner}.KeptTag()
-		if slices.ContainsFunc(open, func(a core.Attempt) bool { return a.KeptTag() == tag }) {
+		tag := core.Attempt{ID: attempt, Owner: u.Owner}.KeptTag(0)
+		if slices.ContainsFunc(open, func(a core.Attempt) bool { return a.KeptTag(0) == tag }) {
 			continue
 		}
 		if err := u.tagsBack(ctx, image); err != nil {
@@ -231,7 +231,7 @@ func (u *Updater) keptImages(ctx context.Context) (map[string]string, error) {
 		return nil, fmt.Errorf("list the tags of %s: %w", core.KeptRepository, err)
 	}
 	kept := map[string]string{}
-	prefix := core.Attempt{Owner: u.Owner}.KeptTag()
+	prefix := core.Attempt{Owner: u.Owner}.KeptTag(0)
 	for tag, image := range tags {
 		if attempt, ours := strings.CutPrefix(tag, prefix); ours {
 			kept[attempt] = image

@@ -76,9 +76,11 @@ func (v *voyage) replace(ctx context.Context, s core.Step) core.Result {
 		log:     v.log(c.Name),
 		place:   func() {},
 		Attempt: core.Attempt{
-			ID: attemptID(), Owner: v.Owner, Name: c.Name, Predecessor: c.ID, State: c.State,
-			From: c.Image, To: s.To, Policy: s.Policy, Started: began, Back: s.Back,
-			FromVersion: core.VersionOf(c.Labels),
+			ID: attemptID(), Owner: v.Owner, Started: began, Back: s.Back,
+			Swap: core.Swap{
+				Name: c.Name, Predecessor: c.ID, State: c.State, From: c.Image, To: s.To, Policy: s.Policy,
+				FromVersion: core.VersionOf(c.Labels),
+			},
 		},
 		result: core.Result{
 			Name: c.Name, ID: c.ID, Outcome: core.OutcomeUpdated, Reason: s.Reason,

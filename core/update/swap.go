@@ -98,7 +98,7 @@ func (r *replacement) unchanged(ctx context.Context) (core.Status, error) {
 	if p.Name != r.Name || p.State.Up() != r.State.Up() {
 		return p, fail(core.ChangedMeanwhile, "it was removed, renamed, stopped or started meanwhile")
 	}
-	differences, err := r.Engine.Differences(ctx, r.Snapshot, r.Predecessor)
+	differences, err := r.Engine.Differences(ctx, core.Draft{From: r.Snapshot}, r.Predecessor)
 	if err != nil {
 		return p, engineFailed(err, "look for changes")
 	}
