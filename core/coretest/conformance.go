@@ -40,6 +40,10 @@ func TestEngine(t *testing.T, open func(t *testing.T) Bench) {
 		"an image goes when it has no tag and no container":        (*conformance).removingImages,
 		"the census has what a decision needs":                     (*conformance).census,
 		"an anonymous volume goes over and is not removed with it": (*conformance).volumes,
+		"a paused container can be stopped, and started again":     (*conformance).pausing,
+		"a sharer's successor points to its target's successor":    (*conformance).pointing,
+		"a sharer runs only while its target does":                 (*conformance).joining,
+		"the census says who hangs on whom":                        (*conformance).hanging,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -107,7 +111,13 @@ func (c *conformance) successor(p core.Status, reference string) string {
 	c.Helper()
 	snapshot, err := c.Snapshot(c.Context(), p.ID)
 	c.must(err)
-	id, err := c.Create(c.Context(), draft(p, snapshot, reference))
+	return c.create(draft(p, snapshot, reference))
+}
+
+// create makes a successor, which goes with the test.
+func (c *conformance) create(d core.Draft) string {
+	c.Helper()
+	id, err := c.Create(c.Context(), d)
 	c.must(err)
 	c.Cleanup(func() {
 		ctx := context.WithoutCancel(c.Context())

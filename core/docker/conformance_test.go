@@ -1,6 +1,7 @@
 package docker_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -69,19 +70,25 @@ func reference(text string) core.Reference {
 	return core.Reference{Text: text, Repository: strings.TrimSuffix(text, ":1"), Tag: "1"}
 }
 
-// Run is coretest.Bench. A setting becomes a variable of the environment.
+// Run is coretest.Bench. A setting becomes a variable of the environment; the first
+// that it shares a namespace with, its network; and compose's labels say what it
+// is restarted after.
 func (b *bench) Run(t *testing.T, s coretest.Spec) string {
 	t.Helper()
 	if id, err := b.Resolve(t.Context(), s.Reference); err != nil || id == "" {
 		b.fetch(t, s.Reference)
 	}
-	config := &container.Config{Image: s.Reference, Labels: s.Labels, Volumes: map[string]struct{}{}}
+	config := &container.Config{Image: s.Reference, Labels: b.labels(s), Volumes: map[string]struct{}{}}
 	for name, value := range s.Settings {
 		config.Env = append(config.Env, name+"="+value)
 	}
 	host := &container.HostConfig{RestartPolicy: container.RestartPolicy{
 		Name: container.RestartPolicyMode(s.RestartPolicy.Name), MaximumRetryCount: s.RestartPolicy.MaximumRetryCount,
 	}}
+	for _, name := range s.Shares {
+		host.NetworkMode = container.NetworkMode("container:" + name)
+		config.Env = append(config.Env, "ADDR=:81") // the other one has the usual port
+	}
 	for destination, volume := range s.Volumes {
 		if volume == "" {
 			config.Volumes[destination] = struct{}{}
@@ -92,6 +99,19 @@ func (b *bench) Run(t *testing.T, s coretest.Spec) string {
 	id := b.engine.Container(s.Name, config, host, nil)
 	b.engine.Start(id)
 	return id
+}
+
+// labels are the container's own, and those by which compose would say that each is
+// a service of one project.
+func (b *bench) labels(s coretest.Spec) map[string]string {
+	labels := map[string]string{"com.docker.compose.project": b.Name("project"), "com.docker.compose.service": s.Name}
+	maps.Copy(labels, s.Labels)
+	var after []string
+	for _, name := range s.Restarts {
+		after = append(after, name+":service_started:true")
+	}
+	labels["com.docker.compose.depends_on"] = strings.Join(after, ",")
+	return labels
 }
 
 // fetch pulls a reference and tags it, as "docker pull" does.
