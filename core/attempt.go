@@ -58,7 +58,7 @@ type Swap struct {
 	FromVersion Version `json:"from_version,omitzero"`
 	ToVersion   Version `json:"to_version,omitzero"`
 	// TagBefore is the image id that the reference's local tag pointed to; the
-	// predecessor's image where there was no such tag.
+	// predecessor's image where there was no such tag; "" where that is gone, too.
 	TagBefore string `json:"tag_before"`
 	// TagMoved is set while that tag points to the new image for a moment, so
 	// that the successor can be created from it (line 3).

@@ -83,6 +83,9 @@ type Container struct {
 	Labels map[string]string
 	// ImageLabels are its image's.
 	ImageLabels map[string]string
+	// ImageGone is set where the engine does not have its image any more: then the
+	// image's labels, digests and platform are not known here. See World.Defaults.
+	ImageGone bool
 	// Image is what the container was created from and runs now. Its digest is
 	// empty: an image has many (RepoDigests).
 	Image Image

@@ -69,6 +69,9 @@ type World struct {
 	Lessons []Lesson
 	// Hooks are the answers to HookNames. A hook without an answer is not installed.
 	Hooks map[string]HookAnswer
+	// Defaults are what is remembered of images that are gone from the engine, by
+	// image id. A container whose image is gone and not among them is held.
+	Defaults map[string]Defaults
 }
 
 // Query is a question to a registry, or to the engine's own images: what does
@@ -162,6 +165,7 @@ func (w World) survey() []Step {
 	tethered := tethers(w.Containers)
 	replacing := replacements(w.Containers)
 	for _, c := range w.Containers {
+		c = c.inherit(w.Defaults[c.Image.ID])
 		s := Step{Container: c}
 		var bad Reason
 		var ok bool
@@ -243,6 +247,8 @@ func (s *Step) obstacles(tethered []string) {
 		s.settle(Hold, Unsupported, "it is paused: replacing a paused container is not built yet")
 	case len(c.Obstacles) > 0:
 		s.Action, s.Reason = Hold, c.Obstacles[0]
+	case c.ImageGone:
+		s.settle(Hold, Unsupported, "its image %s is gone from the engine: what of its settings came from there is unknown", Short(c.Image.ID))
 	case ref.Digest != "":
 		s.settle(Keep, PinnedImage, "its reference %s names a digest", ref.Text)
 	case len(tethered) > 0:

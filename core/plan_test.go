@@ -69,6 +69,10 @@ func TestOneContainer(t *testing.T) {
 		"the same digest is none":                     {container("web"), nil, core.Answer{Digest: oldDigest}, core.Keep, core.UpToDate},
 		"an older digest of the same image is none":   {container("web", alsoKnownAs(app.Repository)), nil, newer, core.Keep, core.UpToDate},
 		"the digest in another repository counts not": {container("web", alsoKnownAs("docker.io/library/other")), nil, newer, core.Update, core.NewImage},
+		"an image that is gone and unknown holds":     {container("web", imageGone), nil, newer, core.Hold, core.Unsupported},
+		"gone and remembered it moves":                {container("web", imageGone), remembered(``), newer, core.Update, core.NewImage},
+		"its digests are remembered, too":             {container("web", imageGone), remembered(``), core.Answer{Digest: oldDigest}, core.Keep, core.UpToDate},
+		"and so is which labels are the image's":      {container("web", imageGone), remembered(`"refit.enable":"true"`), newer, core.Keep, core.NotEnabled},
 		"mode notify only tells":                      {container("web", label("refit.mode", "notify")), nil, newer, core.Notify, core.NotifyOnly},
 		"without enable it is left alone":             {container("web", without("refit.enable")), nil, newer, core.Keep, core.NotEnabled},
 		"with enable=false too":                       {container("web", label("refit.enable", "false")), nil, newer, core.Keep, core.NotEnabled},
@@ -161,6 +165,18 @@ func scope(name string) func(*core.World) {
 }
 
 func includeStopped(w *core.World) { w.Settings.IncludeStopped = true }
+
+func imageGone(c *core.Container) { c.ImageGone, c.RepoDigests = true, nil }
+
+// remembered is what images of app:1 say, with labels.
+func remembered(labels string) func(*core.World) {
+	return func(w *core.World) {
+		w.Defaults = map[string]core.Defaults{"sha256:old": {
+			Config:      []byte(`{"Labels":{` + labels + `}}`),
+			RepoDigests: []core.Reference{{Repository: app.Repository, Digest: oldDigest}},
+		}}
+	}
+}
 
 func obstacle(c *core.Container) {
 	c.Obstacles = []core.Reason{{Code: core.BadReference, Text: "its reference does not parse"}}

@@ -18,6 +18,9 @@ type Bench interface {
 	// of a repository that it makes of the name; again under the same name
 	// moves the tag. The engine need not have the image.
 	Publish(t *testing.T, name string, kind Kind) core.Image
+	// Lose takes an image from the engine, with all its names, although a stopped
+	// container was made from it.
+	Lose(t *testing.T, imageID string)
 	// Run pulls the spec's reference if the engine does not have it, makes the
 	// container and starts it. The test's end removes it, if it is still there.
 	Run(t *testing.T, s Spec) (id string)
@@ -44,6 +47,7 @@ func TestEngine(t *testing.T, open func(t *testing.T) Bench) {
 		"a sharer's successor points to its target's successor":    (*conformance).pointing,
 		"a sharer runs only while its target does":                 (*conformance).joining,
 		"the census says who hangs on whom":                        (*conformance).hanging,
+		"what an image said outlives the image":                    (*conformance).losing,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -109,7 +113,7 @@ func (c *conformance) web(kind Kind, edit func(*Spec)) (core.Image, core.Status)
 
 func (c *conformance) successor(p core.Status, reference string) string {
 	c.Helper()
-	snapshot, err := c.Snapshot(c.Context(), p.ID)
+	snapshot, err := c.Snapshot(c.Context(), p.ID, core.Defaults{})
 	c.must(err)
 	return c.create(draft(p, snapshot, reference))
 }
@@ -157,7 +161,7 @@ func (c *conformance) creating() {
 		s.Settings = map[string]string{"COLOUR": "blue"}
 		s.RestartPolicy = core.RestartPolicy{Name: "always"}
 	})
-	snapshot, err := c.Snapshot(c.Context(), p.ID)
+	snapshot, err := c.Snapshot(c.Context(), p.ID, core.Defaults{})
 	c.must(err)
 	id := c.successor(p, image.Reference.Text)
 	s := c.look(id)
@@ -188,7 +192,7 @@ func (c *conformance) creating() {
 func (c *conformance) names() {
 	image, p := c.web(Good, nil)
 	id := c.successor(p, image.Reference.Text)
-	snapshot, err := c.Snapshot(c.Context(), p.ID)
+	snapshot, err := c.Snapshot(c.Context(), p.ID, core.Defaults{})
 	c.must(err)
 	if _, err := c.Create(c.Context(), draft(p, snapshot, image.Reference.Text)); !taken(err) {
 		c.Errorf("create under a name that is taken: %v", err)

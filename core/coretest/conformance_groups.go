@@ -41,7 +41,7 @@ func (c *conformance) sharer() sharer {
 	s.image, s.target = c.web(Good, func(spec *Spec) { spec.Name = c.Name("vpn") })
 	id := c.Bench.Run(c.T, Spec{Name: c.Name("web"), Reference: s.image.Reference.Text, Shares: []string{s.target.Name}})
 	s.own = c.look(id)
-	snapshot, err := c.Snapshot(c.Context(), id)
+	snapshot, err := c.Snapshot(c.Context(), id, core.Defaults{})
 	c.must(err)
 	s.snapshot = snapshot
 	return s

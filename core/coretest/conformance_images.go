@@ -116,7 +116,7 @@ func (c *conformance) listed(image core.Image, p core.Status, web core.Container
 
 func (c *conformance) volumes() {
 	image, p := c.web(Good, func(s *Spec) { s.Volumes = map[string]string{"/data": ""} })
-	snapshot, err := c.Snapshot(c.Context(), p.ID)
+	snapshot, err := c.Snapshot(c.Context(), p.ID, core.Defaults{})
 	c.must(err)
 	id := c.successor(p, image.Reference.Text)
 	same := func(when string) {
@@ -139,4 +139,38 @@ func (c *conformance) volumes() {
 	if s := c.look(p.ID); !s.State.Up() {
 		c.Errorf("the predecessor is %s: its volume went with the successor", s.State)
 	}
+}
+
+func (c *conformance) losing() {
+	image, p := c.web(Good, func(s *Spec) { s.Settings = map[string]string{"COLOUR": "blue"} })
+	known, err := c.Defaults(c.Context(), p.ImageID)
+	c.must(err)
+	if !known.Known() || !slices.ContainsFunc(known.RepoDigests, func(r core.Reference) bool {
+		return r.Repository == image.Reference.Repository && r.Digest == image.Digest
+	}) {
+		c.Errorf("defaults %s of %v", known.Config, known.RepoDigests)
+	}
+	newer := c.Publish(c.T, "app", Healthy)
+	c.must(c.Stop(c.Context(), p.ID, "", 10*time.Second))
+	c.Lose(c.T, p.ImageID)
+	none, err := c.Defaults(c.Context(), p.ImageID)
+	c.must(err)
+	if none.Known() {
+		c.Errorf("the image is gone, and its defaults are %s", none.Config)
+	}
+	if _, err := c.Snapshot(c.Context(), p.ID, core.Defaults{}); err == nil {
+		c.Error("a snapshot without defaults")
+	}
+	snapshot, err := c.Snapshot(c.Context(), p.ID, known)
+	c.must(err)
+	c.pull(newer)
+	id := c.create(draft(p, snapshot, image.Reference.Text))
+	differences, err := c.Differences(c.Context(), core.Draft{From: snapshot}, id)
+	c.must(err)
+	if len(differences) > 0 {
+		c.Errorf("the successor differs: %q", differences)
+	}
+	c.must(c.Start(c.Context(), id))
+	c.becomes(id, "healthy by the new image's check", func(s core.Status) bool { return s.Health.Status == "healthy" })
+	c.must(c.Start(c.Context(), p.ID)) // it needs no image to run
 }

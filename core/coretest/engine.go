@@ -93,69 +93,6 @@ func Reference(repository, tag string) core.Reference {
 	return core.Reference{Text: repository + ":" + tag, Repository: repository, Tag: tag}
 }
 
-// Publish puts an image into the registry under the reference's tag and returns
-// its digest.
-func (e *Engine) Publish(ref core.Reference, image Image) core.Image {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	image.ID = e.next("sha256:image")
-	digest := e.next("sha256:digest")
-	e.published[ref.Repository+"@"+digest] = publication{image}
-	e.heads[ref.Text] = digest
-	return core.Image{Reference: ref, Digest: digest, ID: image.ID}
-}
-
-// Published returns the image behind a digest in the registry.
-func (e *Engine) Published(image core.Image) Image {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.published[image.Reference.Repository+"@"+image.Digest].image
-}
-
-// Fail makes the registry answer a check of that reference with a fault; a zero
-// fault ends that.
-func (e *Engine) Fail(reference string, fault core.Reason) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.faults[reference] = fault
-}
-
-// Check answers as update.Checker does.
-func (e *Engine) Check(_ context.Context, queries []core.Query) map[core.Query]core.Answer {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	answers := map[core.Query]core.Answer{}
-	for _, q := range queries {
-		digest, there := e.heads[q.Reference.Text]
-		switch fault := e.faults[q.Reference.Text]; {
-		case fault.Code != "":
-			answers[q] = core.Answer{Fault: fault}
-		case !there:
-			answers[q] = core.Answer{Fault: core.Reason{Code: core.NotFound, Text: q.Reference.Text + " is not there"}}
-		default:
-			answers[q] = core.Answer{Digest: digest}
-		}
-	}
-	return answers
-}
-
-// Pull fetches by digest, as update.Images says.
-func (e *Engine) Pull(_ context.Context, image core.Image) (string, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	name := image.Reference.Repository + "@" + image.Digest
-	p, there := e.published[name]
-	if !there {
-		return "", refusal{core.Reason{Code: core.NotFound, Text: name + " is not there"}}
-	}
-	copied := p.image
-	e.images[copied.ID] = &copied
-	if !slices.Contains(e.digests[copied.ID], name) {
-		e.digests[copied.ID] = append(e.digests[copied.ID], name)
-	}
-	return copied.ID, nil
-}
-
 // refusal is an error with a reason.
 type refusal struct{ reason core.Reason }
 
@@ -284,9 +221,10 @@ func (e *Engine) describe(c *container) core.Container {
 	}
 	maps.Copy(labels, c.spec.Labels)
 	d := core.Container{
-		ID: c.id, Name: c.spec.Name, State: c.state, Labels: labels, ImageLabels: c.image.Labels,
+		ID: c.id, Name: c.spec.Name, State: c.state, Labels: labels, ImageGone: e.images[c.image.ID] == nil,
 		Image:     core.Image{Reference: e.parse(c.spec.Reference), ID: c.image.ID},
 		DependsOn: slices.Concat(c.spec.DependsOn, c.spec.Restarts), Restarts: c.spec.Restarts, Mark: c.mark(),
+		RepoDigests: e.repoDigests(c.image.ID),
 	}
 	for _, id := range c.shares {
 		other := e.containers[id]
@@ -296,20 +234,10 @@ func (e *Engine) describe(c *container) core.Container {
 		}
 		d.Tethers, d.DependsOn = append(d.Tethers, other.spec.Name), append(d.DependsOn, other.spec.Name)
 	}
-	for _, name := range e.digests[c.image.ID] {
-		repository, digest, _ := cut(name)
-		d.RepoDigests = append(d.RepoDigests, core.Reference{Repository: repository, Digest: digest})
+	if !d.ImageGone {
+		d.ImageLabels = c.image.Labels
 	}
 	return d
-}
-
-func cut(name string) (repository, digest string, found bool) {
-	for i := range name {
-		if name[i] == '@' {
-			return name[:i], name[i+1:], true
-		}
-	}
-	return name, "", false
 }
 
 // snapshot is the in-memory engine's own form of a core.Snapshot.
@@ -320,12 +248,15 @@ type snapshot struct {
 }
 
 // Snapshot writes down a container, as update.Builder says.
-func (e *Engine) Snapshot(_ context.Context, id string) (core.Snapshot, error) {
+func (e *Engine) Snapshot(_ context.Context, id string, known core.Defaults) (core.Snapshot, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c := e.containers[id]
 	if c == nil {
 		return nil, fmt.Errorf("no such container: %s", id)
+	}
+	if e.images[c.image.ID] == nil && !known.Known() {
+		return nil, fmt.Errorf("no such image: %s", c.image.ID)
 	}
 	spec := c.spec
 	spec.RestartPolicy = c.policy

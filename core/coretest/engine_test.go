@@ -28,6 +28,8 @@ func (m memory) Publish(_ *testing.T, name string, kind coretest.Kind) core.Imag
 	return m.Engine.Publish(coretest.Reference(name, "1"), coretest.Image{Kind: kind})
 }
 
+func (m memory) Lose(_ *testing.T, imageID string) { m.Engine.Lose(imageID) }
+
 func (m memory) Run(t *testing.T, s coretest.Spec) string {
 	t.Helper()
 	id, err := m.Engine.Run(s)

@@ -57,9 +57,14 @@ func (i Intercepted) Signalled(ctx context.Context, id string, since time.Time) 
 	return through(i, "signalled", func() (bool, error) { return i.Engine.Signalled(ctx, id, since) })
 }
 
+// Defaults is update.Defaulter.
+func (i Intercepted) Defaults(ctx context.Context, imageID string) (core.Defaults, error) {
+	return through(i, "defaults", func() (core.Defaults, error) { return i.Engine.Defaults(ctx, imageID) })
+}
+
 // Snapshot is update.Builder.
-func (i Intercepted) Snapshot(ctx context.Context, id string) (core.Snapshot, error) {
-	return through(i, "snapshot", func() (core.Snapshot, error) { return i.Engine.Snapshot(ctx, id) })
+func (i Intercepted) Snapshot(ctx context.Context, id string, known core.Defaults) (core.Snapshot, error) {
+	return through(i, "snapshot", func() (core.Snapshot, error) { return i.Engine.Snapshot(ctx, id, known) })
 }
 
 // Create is update.Builder.
@@ -179,4 +184,14 @@ func (i Intercepted) Lessons(ctx context.Context) ([]core.Lesson, error) {
 // Attempts is update.Journal.
 func (i Intercepted) Attempts(ctx context.Context) ([]core.Attempt, error) {
 	return through(i, "attempts", func() ([]core.Attempt, error) { return i.Journal.Attempts(ctx) })
+}
+
+// Recall is update.Memory.
+func (i Intercepted) Recall(ctx context.Context, imageIDs []string) (map[string]core.Defaults, error) {
+	return through(i, "recall", func() (map[string]core.Defaults, error) { return i.Journal.Recall(ctx, imageIDs) })
+}
+
+// Remember is update.Memory.
+func (i Intercepted) Remember(ctx context.Context, add map[string]core.Defaults, inUse []string) error {
+	return i.At("remember", func() error { return i.Journal.Remember(ctx, add, inUse) })
 }

@@ -3,6 +3,7 @@ package coretest
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"sync"
 
@@ -19,6 +20,8 @@ type Journal struct {
 	// History has the results, oldest first.
 	History []core.Result
 	lessons []core.Lesson
+	// Remembered are the defaults of images, by id.
+	Remembered map[string]core.Defaults
 }
 
 // Save keeps a copy.
@@ -77,4 +80,29 @@ func (j *Journal) Attempts(context.Context) ([]core.Attempt, error) {
 		all = append(all, a)
 	}
 	return all, nil
+}
+
+// Recall returns those that are remembered.
+func (j *Journal) Recall(_ context.Context, imageIDs []string) (map[string]core.Defaults, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	known := map[string]core.Defaults{}
+	for _, id := range imageIDs {
+		if d, there := j.Remembered[id]; there {
+			known[id] = d
+		}
+	}
+	return known, nil
+}
+
+// Remember adds, and forgets the images that are not in use.
+func (j *Journal) Remember(_ context.Context, add map[string]core.Defaults, inUse []string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.Remembered == nil {
+		j.Remembered = map[string]core.Defaults{}
+	}
+	maps.DeleteFunc(j.Remembered, func(id string, _ core.Defaults) bool { return !slices.Contains(inUse, id) })
+	maps.Copy(j.Remembered, add)
+	return nil
 }

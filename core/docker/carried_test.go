@@ -22,7 +22,7 @@ func TestALinkIsCarriedOverAndSurvivesARename(t *testing.T) {
 	name := e.Name("web")
 	id := e.Container(name, &container.Config{Image: image}, &container.HostConfig{Links: []string{e.Name("db") + ":alias"}}, nil)
 	e.Start(id)
-	s, err := c.Snapshot(t.Context(), id)
+	s, err := c.Snapshot(t.Context(), id, core.Defaults{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,6 +70,14 @@ func reference(text string) core.Reference {
 	return core.Reference{Text: text, Repository: strings.TrimSuffix(text, ":1"), Tag: "1"}
 }
 
+// Lose is coretest.Bench.
+func (b *bench) Lose(t *testing.T, imageID string) {
+	t.Helper()
+	if _, err := b.engine.API.ImageRemove(t.Context(), imageID, image.RemoveOptions{Force: true}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Run is coretest.Bench. A setting becomes a variable of the environment; the first
 // that it shares a namespace with, its network; and compose's labels say what it
 // is restarted after.

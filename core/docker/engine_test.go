@@ -32,7 +32,7 @@ func connect(t *testing.T, e *dockertest.Engine, edits ...func(*docker.Options))
 // now, and fails the test if it is not a faithful one.
 func succeed(t *testing.T, c *docker.Client, id, name, reference string) string {
 	t.Helper()
-	s, err := c.Snapshot(t.Context(), id)
+	s, err := c.Snapshot(t.Context(), id, core.Defaults{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,13 +186,13 @@ func TestAnUntouchedContainerAndAFaithfulCopyDifferInNothing(t *testing.T) {
 		"VOLUME /data", "WORKDIR /data/", "HEALTHCHECK --interval=5s CMD /fixture probe")
 	config, host := rich(image)
 	id := e.Container(e.Name("rich"), config, host, nil)
-	before, err := c.Snapshot(t.Context(), id)
+	before, err := c.Snapshot(t.Context(), id, core.Defaults{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	e.Start(id)
 	same(t, c, before, id)
-	running, err := c.Snapshot(t.Context(), id)
+	running, err := c.Snapshot(t.Context(), id, core.Defaults{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +229,7 @@ func TestWhatSomebodyChangedIsADifference(t *testing.T) {
 	e.Image(image, `ENTRYPOINT ["/fixture"]`, `CMD ["web"]`, "ENV FROM_IMAGE=1")
 	config, host := rich(image)
 	id := e.Container(e.Name("tampered"), config, host, nil)
-	before, err := c.Snapshot(t.Context(), id)
+	before, err := c.Snapshot(t.Context(), id, core.Defaults{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +282,7 @@ func TestCreateLeavesNothingWhereItFails(t *testing.T) {
 	if err := e.API.NetworkConnect(t.Context(), second, id, nil); err != nil {
 		t.Fatal(err)
 	}
-	s, err := c.Snapshot(t.Context(), id)
+	s, err := c.Snapshot(t.Context(), id, core.Defaults{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,7 +315,7 @@ func TestASnapshotKeepsWhatTheEngineSaid(t *testing.T) {
 	image := e.Name("web") + ":1"
 	e.Image(image, `ENTRYPOINT ["/fixture"]`)
 	id := e.Container(e.Name("web"), &container.Config{Image: image}, nil, nil)
-	s, err := c.Snapshot(t.Context(), id)
+	s, err := c.Snapshot(t.Context(), id, core.Defaults{})
 	if err != nil {
 		t.Fatal(err)
 	}

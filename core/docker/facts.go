@@ -92,9 +92,10 @@ func readFacts(s core.Snapshot) (facts, error) {
 }
 
 // Snapshot writes down everything about a container and its image that a
-// faithful copy needs. It fails where the old image's defaults are unknown.
-func (c *Client) Snapshot(ctx context.Context, id string) (core.Snapshot, error) {
-	f, err := c.facts(ctx, id)
+// faithful copy needs. Known is what is remembered of the image, for the case that
+// the engine does not have it any more; where both are missing Snapshot fails.
+func (c *Client) Snapshot(ctx context.Context, id string, known core.Defaults) (core.Snapshot, error) {
+	f, err := c.facts(ctx, id, known)
 	if err != nil {
 		return nil, fmt.Errorf("write down the settings of %s: %w", core.Short(id), err)
 	}
@@ -109,7 +110,7 @@ func (c *Client) Snapshot(ctx context.Context, id string) (core.Snapshot, error)
 }
 
 // facts asks the engine for everything but the files.
-func (c *Client) facts(ctx context.Context, id string) (facts, error) {
+func (c *Client) facts(ctx context.Context, id string, known core.Defaults) (facts, error) {
 	if err := c.ready(ctx); err != nil {
 		return facts{}, err
 	}
@@ -117,7 +118,7 @@ func (c *Client) facts(ctx context.Context, id string) (facts, error) {
 	if err := c.inspectContainer(ctx, id, &f.Container); err != nil {
 		return facts{}, fmt.Errorf("inspect it: %w", err)
 	}
-	if err := c.inspectImage(ctx, f.Container.text("Image"), &f.Image); err != nil {
+	if err := c.askImage(ctx, &f, known); err != nil {
 		return facts{}, fmt.Errorf("inspect its image, whose defaults must be known: %w", err)
 	}
 	if err := c.askInherited(ctx, f); err != nil {

@@ -133,6 +133,7 @@ func (s census) one(c container.InspectResponse) core.Container {
 	described.Image = core.Image{ID: c.Image, Reference: core.Reference{Text: c.Config.Image}}
 	var inherited map[string]string
 	i, known := s.images[c.Image]
+	described.ImageGone = !known
 	if known {
 		described.RepoDigests = parseAll(i.RepoDigests)
 		described.Image.Platform = s.engine.differs(i.Os, i.Architecture, i.Variant)
@@ -146,9 +147,6 @@ func (s census) one(c container.InspectResponse) core.Container {
 	}
 	o := obstacles{census: s, container: c, inherited: inherited}
 	described.Image.Reference = o.reference(i)
-	if !known {
-		o.add(core.Unsupported, "its image %s is gone from the engine: what of its settings came from there is unknown", core.Short(c.Image))
-	}
 	described.Obstacles = o.all()
 	return described
 }

@@ -48,6 +48,7 @@ var (
 	runsBucket     = []byte("runs")
 	historyBucket  = []byte("history")
 	lessonsBucket  = []byte("lessons")
+	defaultsBucket = []byte("defaults")
 )
 
 // Ledger is a folder with Refit's state. The file in it is opened for each

@@ -16,6 +16,7 @@ import (
 type Engine interface {
 	Census
 	Observer
+	Defaulter
 	Builder
 	Runner
 	Registrar
@@ -44,11 +45,20 @@ type Observer interface {
 	Signalled(ctx context.Context, id string, since time.Time) (bool, error)
 }
 
+// Defaulter tells what containers have from their images.
+type Defaulter interface {
+	// Defaults returns what an image on the engine says where a user said nothing.
+	// The zero Defaults, without an error, means that there is no such image.
+	Defaults(ctx context.Context, imageID string) (core.Defaults, error)
+}
+
 // Builder makes a successor that has its predecessor's settings.
 type Builder interface {
 	// Snapshot writes down everything about a container and its image that a
-	// faithful copy needs. It fails where the old image's defaults are unknown.
-	Snapshot(ctx context.Context, id string) (core.Snapshot, error)
+	// faithful copy needs. Known is what is remembered of the image: it counts only
+	// where the engine does not have the image any more. Where nothing is known of
+	// the image Snapshot fails.
+	Snapshot(ctx context.Context, id string, known core.Defaults) (core.Snapshot, error)
 	// Create makes the container that d describes and connects its networks.
 	// It does not start it. Where the name is taken the error answers
 	// NameTaken() with true. Where it fails half-way nothing is left under the name.
@@ -118,9 +128,10 @@ type Checker interface {
 	Check(ctx context.Context, queries []core.Query) map[core.Query]core.Answer
 }
 
-// Journal keeps the attempts in flight, and what became of them. core/ledger is
-// the real one.
+// Journal keeps the attempts in flight, what became of them, and what images said.
+// core/ledger is the real one.
 type Journal interface {
+	Memory
 	// Save writes the attempt, synced to the disk when it returns. An attempt
 	// of the same id is replaced.
 	Save(ctx context.Context, a core.Attempt) error
@@ -132,6 +143,16 @@ type Journal interface {
 	Attempts(ctx context.Context) ([]core.Attempt, error)
 	// Lessons returns what earlier attempts taught.
 	Lessons(ctx context.Context) ([]core.Lesson, error)
+}
+
+// Memory keeps the defaults of images, by image id, for the day on which an engine
+// does not have the image of a container any more.
+type Memory interface {
+	// Recall returns the defaults of those of the images that are remembered.
+	Recall(ctx context.Context, imageIDs []string) (map[string]core.Defaults, error)
+	// Remember adds to what is remembered. Everything that is of none of the images
+	// in use is forgotten.
+	Remember(ctx context.Context, add map[string]core.Defaults, inUse []string) error
 }
 
 // Hooks are the plugins that run around a replacement. hooks/host is the real one.

@@ -40,15 +40,22 @@ func (r *replacement) record(ctx context.Context) error {
 	if r.Policy.StopTimeout == 0 {
 		r.Policy.StopTimeout = p.StopTimeout
 	}
-	if r.Snapshot, err = r.Engine.Snapshot(ctx, p.ID); err != nil {
-		return fail(core.Unsupported, "read its settings: %v", err)
+	gone, err := r.snapshot(ctx, p.ID)
+	if err != nil {
+		return err
 	}
 	if err := r.clearNames(ctx); err != nil {
 		return err
 	}
-	r.TagBefore = r.From.ID // until line 3 knows better
+	if !gone {
+		r.TagBefore = r.From.ID // until line 3 knows better
+	}
 	if err := r.save(ctx, core.LineRecord); err != nil {
 		return err
+	}
+	if gone {
+		r.result.Notes = append(r.result.Notes, "the old image was gone from the engine already: it cannot be kept, in case the old container has to be made again")
+		return nil
 	}
 	if err := r.Engine.Tag(ctx, r.From.ID, r.KeptTag(0)); err != nil {
 		return engineFailed(err, "keep the old image by a second tag")
@@ -144,7 +151,10 @@ func (r *replacement) createTagged(ctx context.Context) (id string, err error) {
 	id, err = r.Engine.Create(ctx, core.Draft{
 		Name: r.Name + core.NewSuffix, From: r.Snapshot, Reference: reference, Mark: r.MarkOf(r.Swap),
 	})
-	back := r.Engine.Tag(ctx, r.TagBefore, reference)
+	var back error
+	if r.TagBefore != "" { // else there is nothing to go back to
+		back = r.Engine.Tag(ctx, r.TagBefore, reference)
+	}
 	r.TagMoved = back != nil
 	switch {
 	case nameTaken(err):

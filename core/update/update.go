@@ -56,6 +56,9 @@ func (u *Updater) Plan(ctx context.Context, due map[string]bool, only []string) 
 	if w.Lessons, err = u.lessons(ctx); err != nil {
 		return core.Plan{}, err
 	}
+	if w.Defaults, err = u.remembered(ctx, all); err != nil {
+		return core.Plan{}, err
+	}
 	answers, err := u.ask(ctx, w.Queries())
 	if err != nil {
 		return core.Plan{}, err
@@ -90,7 +93,11 @@ func (u *Updater) PlanBack(ctx context.Context, all []core.Container, name strin
 		}
 		to.ID = id
 	}
-	w := core.World{Containers: all, Settings: u.Settings, Only: []string{name}}
+	known, err := u.remembered(ctx, all)
+	if err != nil {
+		return core.Plan{}, err
+	}
+	w := core.World{Containers: all, Settings: u.Settings, Only: []string{name}, Defaults: known}
 	w.Hooks = u.describe(ctx, w.HookNames())
 	return core.PlanBack(w, to), nil
 }
@@ -129,6 +136,7 @@ func (u *Updater) ask(ctx context.Context, queries []core.Query) (map[core.Query
 // begins nothing new; what has begun is undone, or left in its gate for Recover.
 func (u *Updater) Apply(ctx context.Context, plan core.Plan) []core.Result {
 	defer u.rest()
+	u.remember(ctx, plan)
 	v := &voyage{
 		Updater: u,
 		places:  make(chan struct{}, u.parallel()),

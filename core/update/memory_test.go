@@ -1,0 +1,133 @@
+package update_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/refit-dev/refit/core"
+	"github.com/refit-dev/refit/core/coretest"
+)
+
+func TestAContainerWhoseImageIsGoneIsUpdatedByWhatIsRemembered(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		kind coretest.Kind
+		want core.Outcome
+	}{
+		"to an image that works":  {coretest.Good, core.OutcomeUpdated},
+		"and back from a bad one": {coretest.Crash, core.OutcomeRolledBack},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(b *bench) {
+				b.cycle(b.Context()) // nothing new: web's image is seen for the first time
+				b.engine.Lose(b.old.ImageID)
+				b.publish(test.kind)
+				r := b.cycle(b.Context())
+				if r.Outcome != test.want {
+					t.Fatalf("%s: %s", r.Outcome, r.Reason)
+				}
+				if !slices.ContainsFunc(r.Notes, func(n string) bool { return strings.Contains(n, "cannot be kept") }) {
+					t.Errorf("no word of the old image in %q", r.Notes)
+				}
+				if !b.look("web").State.Up() {
+					t.Error("web is down")
+				}
+				b.wantTidy()
+			})
+		})
+	}
+}
+
+func TestAContainerWhoseImageIsGoneAndUnknownIsHeld(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
+		b.engine.Lose(b.old.ImageID)
+		b.publish(coretest.Good)
+		if r := b.cycle(b.Context()); r.Outcome != core.OutcomeHeld || r.Reason.Code != core.Unsupported {
+			t.Errorf("%s: %s", r.Outcome, r.Reason)
+		}
+	})
+}
+
+func TestImagesOfEnabledContainersAreRememberedWhileInUse(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
+		other := b.engine.Publish(coretest.Reference("other", "1"), coretest.Image{Kind: coretest.Good})
+		b.run(coretest.Spec{Name: "off", Reference: "other:1", Labels: map[string]string{"refit.enable": "false"}})
+		b.remembers("before the first cycle")
+		if _, err := b.updater.Plan(b.Context(), nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		b.remembers("after a plan alone")
+		b.cycle(b.Context())
+		b.remembers("after a cycle", b.old.ImageID)
+		newer := b.publish(coretest.Good)
+		b.cycle(b.Context())
+		b.cycle(b.Context())
+		b.remembers("after an update and the next cycle", newer.ID)
+		b.run(coretest.Spec{Name: "on", Reference: "other:1"})
+		b.cycle(b.Context())
+		b.remembers("with one more container", newer.ID, other.ID)
+	})
+}
+
+func (b *bench) remembers(when string, want ...string) {
+	b.Helper()
+	got := slices.Sorted(maps.Keys(b.journal.Remembered))
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		b.Errorf("%s it remembers (-want +got):\n%s", when, diff)
+	}
+}
+
+func TestACycleWritesNothingWhenAllIsRemembered(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
+		count := map[string]int{}
+		i := coretest.Intercepted{Engine: b.engine, Journal: b.journal, At: func(call string, do func() error) error {
+			count[call]++
+			return do()
+		}}
+		b.updater = b.newUpdater(i)
+		b.updater.Journal = i
+		b.cycle(b.Context())
+		if count["recall"] != 1 || count["remember"] != 1 {
+			t.Errorf("the first cycle: %v", count)
+		}
+		clear(count)
+		b.cycle(b.Context())
+		if count["recall"] != 1 || count["remember"]+count["defaults"] != 0 {
+			t.Errorf("the second cycle: %v", count)
+		}
+	})
+}
+
+func TestAMemoryThatFailsHoldsNoUpdate(t *testing.T) {
+	t.Parallel()
+	for _, failing := range []string{"recall", "remember"} {
+		t.Run(failing, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(b *bench) {
+				b.publish(coretest.Good)
+				i := coretest.Intercepted{Engine: b.engine, Journal: b.journal, At: func(call string, do func() error) error {
+					if call == failing {
+						return errors.New("the disk is full")
+					}
+					return do()
+				}}
+				b.updater = b.newUpdater(i)
+				b.updater.Journal = i
+				if r := b.cycle(context.Background()); r.Outcome != core.OutcomeUpdated {
+					t.Errorf("%s: %s", r.Outcome, r.Reason)
+				}
+			})
+		})
+	}
+}
