@@ -87,6 +87,16 @@ func (o onlooker) Lessons(ctx context.Context) ([]core.Lesson, error) {
 	return lessons, nil
 }
 
+// Recall recalls nothing where it cannot be read: containers whose image is gone
+// are then held.
+func (o onlooker) Recall(ctx context.Context, imageIDs []string) (map[string]core.Defaults, error) {
+	known, err := o.Ledger.Recall(ctx, imageIDs)
+	if err != nil {
+		o.log.Warn("looking without what is remembered of images", slog.Any("error", err))
+	}
+	return known, nil
+}
+
 // reach asks the engine who it is, and for the containers that matter here.
 func (s *session) reach(ctx context.Context) error {
 	short, cancel := context.WithTimeout(ctx, reachTimeout)

@@ -165,10 +165,12 @@ func (c *conformance) losing() {
 	c.must(err)
 	c.pull(newer)
 	id := c.create(draft(p, snapshot, image.Reference.Text))
-	differences, err := c.Differences(c.Context(), core.Draft{From: snapshot}, id)
-	c.must(err)
-	if len(differences) > 0 {
-		c.Errorf("the successor differs: %q", differences)
+	for what, id := range map[string]string{"successor": id, "predecessor itself": p.ID} {
+		differences, err := c.Differences(c.Context(), core.Draft{From: snapshot}, id)
+		c.must(err)
+		if len(differences) > 0 {
+			c.Errorf("the %s differs: %q", what, differences)
+		}
 	}
 	c.must(c.Start(c.Context(), id))
 	c.becomes(id, "healthy by the new image's check", func(s core.Status) bool { return s.Health.Status == "healthy" })

@@ -21,7 +21,7 @@ func (c *Client) Differences(ctx context.Context, d core.Draft, id string) ([]st
 	if err != nil {
 		return nil, fmt.Errorf("compare %s: %w", core.Short(id), err)
 	}
-	is, err := c.facts(ctx, id, core.Defaults{})
+	is, err := c.facts(ctx, id, was.Image)
 	if err != nil {
 		return nil, fmt.Errorf("compare %s: %w", core.Short(id), err)
 	}

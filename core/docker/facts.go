@@ -95,7 +95,11 @@ func readFacts(s core.Snapshot) (facts, error) {
 // faithful copy needs. Known is what is remembered of the image, for the case that
 // the engine does not have it any more; where both are missing Snapshot fails.
 func (c *Client) Snapshot(ctx context.Context, id string, known core.Defaults) (core.Snapshot, error) {
-	f, err := c.facts(ctx, id, known)
+	spare, err := answerOf(known)
+	if err != nil {
+		return nil, fmt.Errorf("write down the settings of %s: %w", core.Short(id), err)
+	}
+	f, err := c.facts(ctx, id, spare)
 	if err != nil {
 		return nil, fmt.Errorf("write down the settings of %s: %w", core.Short(id), err)
 	}
@@ -109,8 +113,9 @@ func (c *Client) Snapshot(ctx context.Context, id string, known core.Defaults) (
 	return encoded, nil
 }
 
-// facts asks the engine for everything but the files.
-func (c *Client) facts(ctx context.Context, id string, known core.Defaults) (facts, error) {
+// facts asks the engine for everything but the files. Spare is an answer about the
+// image for the case that the engine does not have it any more.
+func (c *Client) facts(ctx context.Context, id string, spare object) (facts, error) {
 	if err := c.ready(ctx); err != nil {
 		return facts{}, err
 	}
@@ -118,7 +123,7 @@ func (c *Client) facts(ctx context.Context, id string, known core.Defaults) (fac
 	if err := c.inspectContainer(ctx, id, &f.Container); err != nil {
 		return facts{}, fmt.Errorf("inspect it: %w", err)
 	}
-	if err := c.askImage(ctx, &f, known); err != nil {
+	if err := c.askImage(ctx, &f, spare); err != nil {
 		return facts{}, fmt.Errorf("inspect its image, whose defaults must be known: %w", err)
 	}
 	if err := c.askInherited(ctx, f); err != nil {

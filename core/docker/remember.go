@@ -36,25 +36,29 @@ func (c *Client) Defaults(ctx context.Context, imageID string) (core.Defaults, e
 	}, nil
 }
 
-// askImage learns what the container's image says, from the engine if it has it,
-// else from what is known.
-func (c *Client) askImage(ctx context.Context, f *facts, known core.Defaults) error {
-	err := c.inspectImage(ctx, f.Container.text("Image"), &f.Image)
-	if !isNotFound(err) || !known.Known() {
+// askImage learns what the container's image says: from the engine if it has it,
+// else from the spare answer, which is of any image where it has no id.
+func (c *Client) askImage(ctx context.Context, f *facts, spare object) error {
+	id := f.Container.text("Image")
+	err := c.inspectImage(ctx, id, &f.Image)
+	if !isNotFound(err) || spare["Config"] == nil || spare["Id"] != nil && spare["Id"] != id {
 		return err
 	}
-	config, err := configOf(known)
-	f.Image = object{"Id": f.Container.text("Image"), "Config": config}
-	return err
+	f.Image = object{"Id": id, "Config": spare["Config"]}
+	return nil
 }
 
-// configOf reads the configuration of an image with its numbers as they stand.
-func configOf(d core.Defaults) (map[string]any, error) {
-	decoder := json.NewDecoder(bytes.NewReader(d.Config))
+// answerOf makes of what is remembered of an image as much of the engine's answer
+// as is needed, with its numbers as they stand.
+func answerOf(known core.Defaults) (object, error) {
+	if !known.Known() {
+		return nil, nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(known.Config))
 	decoder.UseNumber()
 	var config map[string]any
 	if err := decoder.Decode(&config); err != nil {
-		return nil, fmt.Errorf("read what is remembered of the image: %w", err)
+		return nil, fmt.Errorf("read what is remembered of its image: %w", err)
 	}
-	return config, nil
+	return object{"Config": config}, nil
 }
