@@ -42,7 +42,8 @@ func TestDefaultsAreRememberedWhileTheirImagesAreInUse(t *testing.T) {
 	}{
 		{
 			map[string]core.Defaults{"a": says("ann"), "b": says("bob")},
-			[]string{"a", "b"}, map[string]core.Defaults{"a": says("ann"), "b": says("bob")},
+			[]string{"a", "b"},
+			map[string]core.Defaults{"a": says("ann"), "b": says("bob")},
 		},
 		{map[string]core.Defaults{"c": says("cy")}, []string{"a", "c"}, map[string]core.Defaults{"a": says("ann"), "c": says("cy")}},
 		{map[string]core.Defaults{"a": says("al")}, []string{"a"}, map[string]core.Defaults{"a": says("al")}},
