@@ -115,45 +115,59 @@ func (s *swap) resumeGate(ctx context.Context) error {
 		return err
 	case !now.Exists() || now.Name != s.Name:
 		return fail(core.Interrupted, "an update was interrupted before the new container stood in its place")
-	case !s.State.Up():
-	case s.n == 0 && now.StartedAt.IsZero():
-		return fail(core.Interrupted, "an update was interrupted before the new container ran")
-	case s.n > 0 && !now.State.Up() && (now.StartedAt.IsZero() || s.Part == core.Restarts):
-		if err := s.start(ctx); err != nil {
+	case s.State.Up():
+		if err := s.bringUp(ctx, now); err != nil {
 			return err
 		}
-	case now.State == core.Exited && (now.ExitCode != 0 || s.Policy.GateStable > 0):
-		// It ended while nobody watched: by itself, or with the engine. It gets its
-		// chance again.
-		if err := s.startAgain(ctx); err != nil {
-			return err
+		if err := s.policyBack(ctx); err != nil {
+			return engineFailed(err, "give it its restart policy")
 		}
 	}
 	s.r.mindService(ctx)
 	return s.watch(ctx)
 }
 
-// resumeFinish makes sure that a committed S still stands.
+// bringUp starts what was to run when it was left and does not.
+func (s *swap) bringUp(ctx context.Context, now core.Status) error {
+	never := now.StartedAt.IsZero()
+	switch {
+	case s.n == 0 && never:
+		return fail(core.Interrupted, "an update was interrupted before the new container ran")
+	case never, s.Part == core.Restarts && !now.State.Up():
+		return s.start(ctx) // its turn had not come
+	case now.State == core.Exited && (now.ExitCode != 0 || s.Policy.GateStable > 0):
+		// It ended while nobody watched: by itself, or with the engine. It gets its
+		// chance again.
+		return s.startAgain(ctx)
+	default:
+		return nil
+	}
+}
+
+// resumeFinish makes sure that every committed S still stands.
 func (r *replacement) resumeFinish(ctx context.Context) error {
 	for _, s := range r.swaps {
-		now, err := s.see(ctx)
-		switch {
-		case err != nil && !errors.Is(err, errDisturbed):
+		if err := s.resumeFinish(ctx); err != nil {
 			return err
-		case !now.Exists() && r.turnable(ctx):
-			s.TagMoved = true // with P its image is the one that the tag is to name
-			return fail(core.ChangedMeanwhile, "somebody removed the new container")
-		case !now.Exists():
-			r.note("somebody removed the new container of %s", s.Name)
-		case s.State.Up() && !now.State.Up():
-			if err := s.startAgain(ctx); err != nil {
-				return s.downAfterCommit(err)
-			}
 		}
-		if s.Part == core.Restarts {
-			if err := r.Engine.SetRestartPolicy(ctx, s.Predecessor, s.RestartPolicy); err != nil && now.Exists() {
-				return s.downAfterCommit(err)
-			}
+	}
+	return nil
+}
+
+func (s *swap) resumeFinish(ctx context.Context) error {
+	now, err := s.see(ctx)
+	switch {
+	case err != nil && !errors.Is(err, errDisturbed):
+		return err
+	case !now.Exists() && s.r.turnable(ctx):
+		s.TagMoved = true // with P its image is the one that the tag is to name
+		return fail(core.ChangedMeanwhile, "somebody removed the new container")
+	case !now.Exists():
+		s.note("somebody removed the new container")
+		return nil
+	case s.State.Up() && !now.State.Up():
+		if err := s.startAgain(ctx); err != nil {
+			return s.downAfterCommit(err)
 		}
 	}
 	return nil

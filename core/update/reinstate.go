@@ -55,15 +55,20 @@ func (s *swap) reinstate(ctx context.Context) error {
 	if err := s.runAgain(ctx); err != nil {
 		return err
 	}
+	return s.asItWas(ctx)
+}
+
+// asItWas gives a P that runs again its policy, and pauses it if it was paused.
+func (s *swap) asItWas(ctx context.Context) error {
 	// Set even where it had it when it was looked at: the process before may have
 	// died while the engine was about to change it.
-	if err := r.Engine.SetRestartPolicy(ctx, s.old.ID, s.RestartPolicy); err != nil {
+	if err := s.r.Engine.SetRestartPolicy(ctx, s.old.ID, s.RestartPolicy); err != nil {
 		return fmt.Errorf("give the old container its restart policy: %w", err)
 	}
 	if s.State != core.Paused {
 		return nil
 	}
-	if err := r.Engine.Pause(ctx, s.old.ID); err != nil {
+	if err := s.r.Engine.Pause(ctx, s.old.ID); err != nil {
 		return fmt.Errorf("pause the old container again: %w", err)
 	}
 	return nil

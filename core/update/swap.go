@@ -215,15 +215,22 @@ func (s *swap) start(ctx context.Context) error {
 	if err := s.r.Engine.Start(ctx, s.next()); err != nil {
 		return fail(core.StartFailed, "start %s: %v", s.what(), err)
 	}
-	if s.Part == core.Restarts {
-		if err := s.r.Engine.SetRestartPolicy(ctx, s.Predecessor, s.RestartPolicy); err != nil {
-			return engineFailed(err, "give it its restart policy")
-		}
+	if err := s.policyBack(ctx); err != nil {
+		return engineFailed(err, "give it its restart policy")
 	}
 	if !s.stopped.IsZero() {
 		s.result.Downtime = time.Since(s.stopped)
 	}
 	return nil
+}
+
+// policyBack gives a container that was restarted its policy. A successor has it from
+// its creation.
+func (s *swap) policyBack(ctx context.Context) error {
+	if s.Part != core.Restarts || !s.State.Up() {
+		return nil
+	}
+	return s.r.Engine.SetRestartPolicy(ctx, s.Predecessor, s.RestartPolicy)
 }
 
 // next is the id of what is to run in P's place.
