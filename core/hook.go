@@ -112,12 +112,17 @@ type HookReport struct {
 	Fault string `json:"fault,omitempty"`
 }
 
-// HookNames returns the hooks whose answers MakePlan needs, each once.
+// HookNames returns the hooks whose answers MakePlan needs, each once: also those of
+// containers that may have to follow another one.
 func (w World) HookNames() []string {
 	names := map[string]bool{}
-	for _, s := range w.survey() {
-		for _, name := range s.Policy.Hooks {
-			if s.Action == "" {
+	f := w.fleet(w.survey())
+	for i, s := range f.steps {
+		if s.Action != "" {
+			continue
+		}
+		for _, m := range f.closure(i, anyState) {
+			for _, name := range f.steps[m].Policy.Hooks {
 				names[name] = true
 			}
 		}
@@ -137,6 +142,8 @@ func (s *Step) checkHooks(answers map[string]HookAnswer) {
 			s.settle(Hold, HookMissing, "hook %s is not installed", name)
 		case a.Fault.Code != "":
 			s.Action, s.Reason = Hold, a.Fault
+		case s.startsFirst() && a.Has(PreRecreate):
+			s.settle(Hold, Unsupported, "start-first: hook %s needs the old container stopped", name)
 		default:
 			s.checkKeys(name, a)
 		}

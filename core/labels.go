@@ -77,10 +77,16 @@ var labels = []Label{
 		Get:  func(p Policy) string { return orNothing(p.StopTimeout) },
 	},
 	{
-		Name: "refit.strategy", Value: "stop-first", Flag: "strategy",
-		Help: "The order of the replacement. `stop-first` stops the old container, then starts the new one. `start-first` is not built yet: such a container is held, with that reason.",
+		Name: "refit.strategy", Value: "stop-first or start-first", Flag: "strategy",
+		Help: "The order of the replacement. `stop-first` stops the old container, then starts the new one. `start-first` starts the new one beside the old one, which goes when the new one is good; a container of which two cannot run at a time is held, with the reason.",
 		set:  word(func(p *Policy) *Strategy { return &p.Strategy }, StopFirst, StartFirst),
 		Get:  func(p Policy) string { return string(p.Strategy) },
+	},
+	{
+		Name: "refit.start-first-shared", Value: "true or false", Flag: "start-first-shared",
+		Help: "Whether `start-first` may run the old and the new container on the same writable volumes and folders for a while. Without it a container that has any is held.",
+		set:  boolean(func(p *Policy) *bool { return &p.StartFirstShared }),
+		Get:  func(p Policy) string { return strconv.FormatBool(p.StartFirstShared) },
 	},
 	{
 		Name: "refit.gate-stable", Value: "duration", Flag: "gate-stable",

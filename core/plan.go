@@ -24,13 +24,17 @@ type Step struct {
 	Policy    Policy
 	Action    Action
 	Reason    Reason
-	// To is the image to move to, for update and notify.
+	// To is the image to move to, for update and notify, and for a follow whose own
+	// image has moved, too.
 	To Image
 	// Back is set when a person asked for an earlier image: then the one that is
 	// left is not to come back by itself.
 	Back bool
 	// After are the ids of the containers whose steps in this plan must have
-	// succeeded before this one may begin. Each stands earlier in the plan.
+	// succeeded before this one may begin: those that it or one of its members
+	// depends on, and the one of its service whose turn is before its own. Each
+	// stands earlier in the plan. One that is a member of another step has succeeded
+	// when that step has. A step that is a follow waits for nothing of its own.
 	After []string
 	// Members are those that are replaced together with it, in one transaction, each
 	// after those that it needs. Only an update has them. Every member has a step of
@@ -118,28 +122,30 @@ func MakePlan(w World, answers map[Query]Answer) Plan {
 			steps[i].heed(w.Lessons)
 		}
 	}
-	steps = order(steps)
-	holdDependants(steps)
-	return Plan{Steps: steps}
+	return Plan{Steps: w.arrange(steps)}
 }
 
 // PlanBack decides about the one container that w.Only names: it moves to an image
-// that it ran before, because a person asks, unless something is in the way.
+// that it ran before, because a person asks, unless something is in the way. Its step
+// is the first, those that follow it come behind.
 func PlanBack(w World, to Image) Plan {
-	var plan Plan
-	for _, s := range w.survey() {
-		c := s.Container
-		switch {
-		case s.Reason.Code == NotNamed:
-			continue
-		case s.Action == "":
-			if s.checkHooks(w.Hooks); s.Action != "" {
-				break
-			}
-			s.settle(Update, AskedBack, "a person asked for the image before, %s", Short(to.Digest+to.ID))
-			s.To, s.Back = Image{Reference: c.Image.Reference, Digest: to.Digest, ID: to.ID, Platform: c.Image.Platform}, true
+	steps := w.survey()
+	for i := range steps {
+		s := &steps[i]
+		if s.Action == "" {
+			s.checkHooks(w.Hooks)
 		}
-		plan.Steps = append(plan.Steps, s)
+		if s.Action == "" {
+			s.settle(Update, AskedBack, "a person asked for the image before, %s", Short(to.Digest+to.ID))
+			ref := s.Container.Image
+			s.To, s.Back = Image{Reference: ref.Reference, Digest: to.Digest, ID: to.ID, Platform: ref.Platform}, true
+		}
+	}
+	var plan Plan
+	for _, s := range w.arrange(steps) {
+		if s.Reason.Code != NotNamed {
+			plan.Steps = append(plan.Steps, s)
+		}
 	}
 	return plan
 }
@@ -162,7 +168,6 @@ func (s Step) query() Query {
 // from a registry; the others have no action yet.
 func (w World) survey() []Step {
 	steps := make([]Step, 0, len(w.Containers))
-	tethered := tethers(w.Containers)
 	replacing := replacements(w.Containers)
 	for _, c := range w.Containers {
 		c = c.inherit(w.Defaults[c.Image.ID])
@@ -179,7 +184,7 @@ func (w World) survey() []Step {
 		case c.ID == w.Settings.Self:
 			s.settle(Hold, Unsupported, "this is Refit itself: replacing itself is not built yet")
 		default:
-			s.obstacles(tethered[c.Name])
+			s.obstacles(w)
 		}
 		if s.Action == "" && w.Due != nil && !w.Due[c.Name] {
 			s.settle(Keep, NotDue, "its time has not come")
@@ -200,7 +205,7 @@ func (w World) concerns(s *Step, readable bool) bool {
 	case !p.Enabled && (readable || p.From["enable"] != ""):
 		s.settle(Keep, NotEnabled, "%s", notEnabled(p))
 	case p.Scope != set.Scope:
-		s.settle(Keep, OtherScope, "it has %s, this Refit has %s", scopeWords(p.Scope), scopeWords(set.Scope))
+		s.settle(Keep, OtherScope, "%s", set.scopes(p))
 	case !set.wanted(c.State):
 		s.settle(Keep, NotRunning, "it is %s", c.State)
 	default:
@@ -210,10 +215,15 @@ func (w World) concerns(s *Step, readable bool) bool {
 }
 
 func notEnabled(p Policy) string {
-	if p.From["enable"] != "" {
+	if p.declined() {
 		return "refit.enable is false"
 	}
 	return "it has no label refit.enable=true"
+}
+
+// scopes compares a container's scope with this Refit's.
+func (s Settings) scopes(p Policy) string {
+	return fmt.Sprintf("it has %s, this Refit has %s", scopeWords(p.Scope), scopeWords(s.Scope))
 }
 
 func scopeWords(scope string) string {
@@ -237,24 +247,20 @@ func (s Settings) wanted(state State) bool {
 
 // obstacles settles a step whose container cannot be replaced, or whose image
 // cannot move.
-func (s *Step) obstacles(tethered []string) {
+func (s *Step) obstacles(w World) {
 	c := s.Container
 	ref := c.Image.Reference
 	switch {
-	case s.Policy.Strategy == StartFirst:
-		s.settle(Hold, Unsupported, "refit.strategy=start-first is not built yet: use stop-first")
-	case c.State == Paused:
-		s.settle(Hold, Unsupported, "it is paused: replacing a paused container is not built yet")
 	case len(c.Obstacles) > 0:
 		s.Action, s.Reason = Hold, c.Obstacles[0]
 	case c.ImageGone:
 		s.settle(Hold, Unsupported, "its image %s is gone from the engine: what of its settings came from there is unknown", Short(c.Image.ID))
 	case ref.Digest != "":
 		s.settle(Keep, PinnedImage, "its reference %s names a digest", ref.Text)
-	case len(tethered) > 0:
-		s.settle(Hold, Unsupported, "%s cannot live without it under its present id (shared namespace or link)", strings.Join(tethered, ", "))
 	case s.Policy.Pull && !c.knows(ref.Repository):
 		s.settle(Keep, LocalImage, "no registry knows its image: it was built or loaded here")
+	case s.Policy.Strategy == StartFirst:
+		s.startFirst(w)
 	}
 }
 
@@ -275,9 +281,9 @@ func (c Container) Digest() string {
 	return ""
 }
 
-// runs tells whether the container's image has that digest in its own repository.
+// has tells whether the container's image has that digest in its own repository.
 // An image has many: every past digest that stood for the same content.
-func (c Container) runs(digest string) bool {
+func (c Container) has(digest string) bool {
 	return slices.ContainsFunc(c.RepoDigests, func(r Reference) bool {
 		return r.Repository == c.Image.Reference.Repository && r.Digest == digest
 	})
@@ -292,7 +298,7 @@ func (s *Step) decide(answers map[Query]Answer) {
 		s.settle(Hold, RegistryUnreachable, "nobody asked about %s", c.Image.Reference.Text)
 	case a.Fault.Code != "":
 		s.Action, s.Reason = Hold, a.Fault
-	case s.Policy.Pull && c.runs(a.Digest), !s.Policy.Pull && c.Image.ID == a.ImageID:
+	case s.Policy.Pull && c.has(a.Digest), !s.Policy.Pull && c.Image.ID == a.ImageID:
 		s.settle(Keep, UpToDate, "it runs the newest image")
 	default:
 		s.To = Image{Reference: c.Image.Reference, Digest: a.Digest, ID: a.ImageID, Platform: c.Image.Platform}
@@ -315,17 +321,6 @@ func Short(id string) string {
 		return id[:12]
 	}
 	return id
-}
-
-// tethers inverts Tethers: container name → those that hang on it.
-func tethers(all []Container) map[string][]string {
-	on := map[string][]string{}
-	for _, c := range all {
-		for _, name := range c.Tethers {
-			on[name] = append(on[name], c.Name)
-		}
-	}
-	return on
 }
 
 // replacements returns the names that a replacement in flight concerns: the

@@ -2,7 +2,6 @@ package core_test
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -95,13 +94,12 @@ func TestOneContainer(t *testing.T) {
 		"created is included when asked":              {container("web", state(core.Created)), includeStopped, newer, core.Update, core.NewImage},
 		"dead never is":                               {container("web", state(core.Dead)), includeStopped, newer, core.Keep, core.NotRunning},
 		"restarting counts as running":                {container("web", state(core.Restarting)), nil, newer, core.Update, core.NewImage},
-		"paused cannot be done yet":                   {container("web", state(core.Paused)), nil, newer, core.Hold, core.Unsupported},
+		"paused counts as running":                    {container("web", state(core.Paused)), nil, newer, core.Update, core.NewImage},
 		"a digest in the reference pins it":           {container("web", func(c *core.Container) { c.Image.Reference.Digest = oldDigest }), nil, newer, core.Keep, core.PinnedImage},
 		"an image without digest is local":            {container("web", func(c *core.Container) { c.RepoDigests = nil }), nil, newer, core.Keep, core.LocalImage},
 		"pull=false compares local ids: another":      {container("web", label("refit.pull", "false")), nil, core.Answer{ImageID: "sha256:new"}, core.Update, core.NewImage},
 		"pull=false compares local ids: the same":     {container("web", label("refit.pull", "false")), nil, core.Answer{ImageID: "sha256:old"}, core.Keep, core.UpToDate},
 		"pull=false needs no digest":                  {container("web", label("refit.pull", "false"), func(c *core.Container) { c.RepoDigests = nil }), nil, core.Answer{ImageID: "sha256:new"}, core.Update, core.NewImage},
-		"start-first is refused":                      {container("web", label("refit.strategy", "start-first")), nil, newer, core.Hold, core.Unsupported},
 		"a hook that nobody asked about is missing":   {container("web", label("refit.hooks", "backup")), nil, newer, core.Hold, core.HookMissing},
 		"a hook with a fault holds, with its reason":  {container("web", label("refit.hooks", "backup")), hook(core.HookAnswer{Fault: core.Reason{Code: core.HookUnusable, Text: "no"}}), newer, core.Hold, core.HookUnusable},
 		"a hook is no obstacle":                       {container("web", label("refit.hooks", "backup")), hook(core.HookAnswer{}), newer, core.Update, core.NewImage},
@@ -197,19 +195,6 @@ func TestWhatNobodyAskedAboutIsHeld(t *testing.T) {
 	t.Parallel()
 	if s := core.MakePlan(world(container("web")), nil).Steps[0]; s.Action != core.Hold {
 		t.Errorf("without an answer: %s (%s)", s.Action, s.Reason)
-	}
-}
-
-func TestAContainerThatOthersHangOnIsHeld(t *testing.T) {
-	t.Parallel()
-	vpn, child := container("vpn"), container("child", func(c *core.Container) { c.Tethers = []string{"vpn"} })
-	plan := answer(world(vpn, child), core.Answer{Digest: newDigest})
-	got := actions(plan)
-	if got["vpn"] != "hold unsupported" || got["child"] != "update new-image" {
-		t.Errorf("got %v: want vpn held, and its child free to move", got)
-	}
-	if text := plan.Steps[slices.IndexFunc(plan.Steps, func(s core.Step) bool { return s.Container.Name == "vpn" })].Reason.Text; !strings.Contains(text, "child") {
-		t.Errorf("reason %q does not name the child", text)
 	}
 }
 
@@ -321,44 +306,6 @@ func TestDependantsWaitForWhatIsUpdatedAndAreHeldWithWhatIsHeld(t *testing.T) {
 			t.Errorf("%s waits for (-want +got):\n%s", s.Container.Name, diff)
 		}
 	}
-}
-
-// FuzzMakePlan makes worlds of up to eight containers that depend on one another
-// in every way, and asserts what must hold of every plan.
-func FuzzMakePlan(f *testing.F) {
-	f.Add([]byte{0, 1, 2, 3}, uint8(3))
-	f.Add([]byte{255, 254, 8, 7, 1}, uint8(200))
-	f.Fuzz(func(t *testing.T, edges []byte, flags uint8) {
-		w := world()
-		for i := range min(len(edges), 8) {
-			c := container(fmt.Sprintf("c%d", i))
-			for bit := range 8 {
-				if edges[i]&(1<<bit) != 0 {
-					c.DependsOn = append(c.DependsOn, fmt.Sprintf("c%d", bit))
-				}
-			}
-			if flags&(1<<i) != 0 {
-				c.Labels["refit.mood"] = "x"
-			}
-			w.Containers = append(w.Containers, c)
-		}
-		plan := answer(w, core.Answer{Digest: newDigest})
-		if len(plan.Steps) != len(w.Containers) {
-			t.Fatalf("%d steps for %d containers", len(plan.Steps), len(w.Containers))
-		}
-		seen := map[string]bool{}
-		for _, s := range plan.Steps {
-			if s.Action == "" || s.Reason.Code == "" {
-				t.Errorf("%s has no decision or no reason", s.Container.Name)
-			}
-			for _, id := range s.After {
-				if !seen[id] {
-					t.Errorf("%s waits for %s, which does not come before it", s.Container.Name, id)
-				}
-			}
-			seen[s.Container.ID] = true
-		}
-	})
 }
 
 func BenchmarkMakePlan(b *testing.B) {

@@ -31,7 +31,10 @@ type Policy struct {
 	Mode     Mode     `json:"mode"`
 	Schedule string   `json:"schedule,omitempty"` // "" means the operator's interval
 	Strategy Strategy `json:"strategy"`
-	Pull     bool     `json:"pull"` // false: compare with the local image of the tag only
+	// StartFirstShared lets start-first run both containers on the same writable mounts.
+	StartFirstShared bool `json:"start_first_shared,omitempty"`
+
+	Pull bool `json:"pull"` // false: compare with the local image of the tag only
 
 	StopSignal  string        `json:"stop_signal,omitempty"`  // "" means the container's own
 	StopTimeout time.Duration `json:"stop_timeout,omitempty"` // 0 means the container's own, else 10 s

@@ -286,7 +286,7 @@ func TestWrongUsageIsRefusedInOneLineWithAHint(t *testing.T) {
 		"an interval that is none":       {env: map[string]string{"REFIT_INTERVAL": "soon"}, want: `REFIT_INTERVAL "soon" is not a duration: use 90s, 5m, 1h30m or plain seconds`, hint: "--interval"},
 		"a schedule that never comes":    {args: []string{"--schedule", "0 0 30 2 *"}, want: `--schedule "0 0 30 2 *" never comes: those months do not have that day`, hint: "--schedule"},
 		"a mode that is none":            {args: []string{"--mode", "updat"}, want: `--mode "updat" is not known: did you mean update?`, hint: "--mode"},
-		"a strategy that is not built":   {args: []string{"--strategy", "start-first"}, want: `--strategy "start-first" is not built yet: use stop-first`, hint: "--strategy"},
+		"a strategy that is none":        {args: []string{"--strategy", "start-firs"}, want: `--strategy "start-firs" is not known: did you mean start-first?`, hint: "--strategy"},
 		"a level that is none":           {args: []string{"--log-level", "loud"}, want: `--log-level "loud" is not known: use debug, info, warn, error`, hint: "--log-level"},
 		"a switch that is neither":       {args: []string{"--cleanup=perhaps"}, want: `--cleanup "perhaps" is neither true nor false`, hint: "--cleanup"},
 		"a number that is none":          {args: []string{"--parallel", "0"}, want: `--parallel "0" is not a number from 1 to 1000`, hint: "--parallel"},

@@ -157,13 +157,13 @@ var generalOptions = []option{
 	},
 	{
 		name: "strategy", group: groupWhich, value: "STRATEGY", initial: "stop-first",
-		help: "The order of a replacement. `start-first` is not built yet.",
-		set: func(c *config, text string) error {
-			if text == string(core.StartFirst) {
-				return errors.New("is not built yet: use stop-first")
-			}
-			return label("refit.strategy")(c, text)
-		},
+		help: "The order of a replacement: `start-first` runs the new container beside the old one until it is good.",
+		set:  label("refit.strategy"),
+	},
+	{
+		name: "start-first-shared", group: groupWhich,
+		help: "Let `start-first` run both containers on the same writable volumes and folders.",
+		set:  label("refit.start-first-shared"),
 	},
 	{
 		name: "stop-signal", group: groupWhich, value: "SIGNAL", initial: "the container's own",

@@ -1,5 +1,4 @@
-// Package registry asks registries which digest a reference stands for now, and what
-// the image of a digest says.
+// Package registry asks registries which digest a reference stands for now.
 //
 // Nothing here pulls an image, talks to an engine, decides whether a container is
 // to be updated, or remembers anything beyond the life of the process. Docker's
@@ -42,9 +41,6 @@ type Registry struct {
 	// heeds the proxy variables of the environment. Only for an *http.Transport
 	// can the check of certificates be left out for insecure registries.
 	Transport http.RoundTripper
-	// Platform is the engine's own: Config reads what is for it where an image names
-	// no platform. Check does not need it.
-	Platform core.Platform
 	// UserAgent stands before the client library's own. "" means "refit".
 	UserAgent string
 

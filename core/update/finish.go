@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/refit-dev/refit/core"
@@ -18,18 +17,14 @@ const finishLimit = 5 * time.Minute
 func (r *replacement) finish(ctx context.Context) {
 	ctx, cancel := uncut(ctx, finishLimit+r.grace())
 	defer cancel()
-	for _, s := range r.swaps {
-		s.result.ID = s.next()
-	}
+	r.result.ID = r.Successor
 	if err := r.commit(ctx); err != nil {
 		r.leave(err)
-		r.note("not all is tidied yet, Refit will try again: %v", err)
+		r.result.Notes = append(r.result.Notes, "not all is tidied yet, Refit will try again: "+err.Error())
 		return
 	}
-	for _, s := range r.swaps {
-		s.log.Info("updated", slog.String("from", core.Short(s.From.ID)), slog.String("to", core.Short(s.To.ID)),
-			slog.Duration("downtime", s.result.Downtime.Round(time.Millisecond)))
-	}
+	r.log.Info("updated", slog.String("from", core.Short(r.From.ID)), slog.String("to", core.Short(r.To.ID)),
+		slog.Duration("downtime", r.result.Downtime.Round(time.Millisecond)))
 }
 
 func (r *replacement) commit(ctx context.Context) error {
@@ -37,62 +32,34 @@ func (r *replacement) commit(ctx context.Context) error {
 	if err := r.save(ctx, core.LineCommit); err != nil {
 		return err
 	}
-	if err := r.each(ctx, (*swap).pauseAgain); err != nil {
+	if err := r.moveTag(ctx); err != nil {
 		return err
 	}
-	if err := r.eachMoving(ctx, (*swap).moveTag); err != nil {
+	if err := r.removePredecessor(ctx); err != nil {
 		return err
 	}
-	for _, s := range slices.Backward(r.swaps) {
-		if s.Part != core.Moves {
-			continue
-		}
-		if err := s.removePredecessor(ctx); err != nil {
-			return err
-		}
-		if err := s.dropKeptTag(ctx); err != nil {
-			return err
-		}
-		if s.Policy.Cleanup && s.Changes() {
-			s.cleanImage(ctx, s.From.ID)
-		}
+	if err := r.dropKeptTag(ctx); err != nil {
+		return err
+	}
+	if r.Policy.Cleanup {
+		r.cleanImage(ctx, r.From.ID)
 	}
 	return r.over(ctx)
 }
 
-// pauseAgain pauses what stands in the place of a P that was paused. One that is gone
-// is somebody's will.
-func (s *swap) pauseAgain(ctx context.Context) error {
-	if s.State != core.Paused {
-		return nil
-	}
-	now, err := s.r.Engine.Look(ctx, s.next())
-	if err != nil {
-		return fmt.Errorf("inspect the new container: %w", err)
-	}
-	if !now.State.Up() {
-		return nil
-	}
-	s.log.Info("pausing it again")
-	if err := s.r.Engine.Pause(ctx, now.ID); err != nil {
-		return fmt.Errorf("pause the new container again: %w", err)
-	}
-	return nil
-}
-
 // removePredecessor removes P, never with a volume. Somebody may have started it
 // meanwhile: the successor has its place, so it is stopped again.
-func (s *swap) removePredecessor(ctx context.Context) error {
-	p, err := s.r.Engine.Look(ctx, s.Predecessor)
+func (r *replacement) removePredecessor(ctx context.Context) error {
+	p, err := r.Engine.Look(ctx, r.Predecessor)
 	if err != nil {
 		return fmt.Errorf("inspect the old container: %w", err)
 	}
 	if p.State.Up() {
-		if err := s.r.Engine.Stop(ctx, p.ID, s.Policy.StopSignal, s.Policy.StopTimeout); err != nil {
+		if err := r.Engine.Stop(ctx, p.ID, r.Policy.StopSignal, r.Policy.StopTimeout); err != nil {
 			return fmt.Errorf("stop the old container: %w", err)
 		}
 	}
-	if err := s.r.Engine.Remove(ctx, s.Predecessor, false); err != nil {
+	if err := r.Engine.Remove(ctx, r.Predecessor, false); err != nil {
 		return fmt.Errorf("remove the old container: %w", err)
 	}
 	return nil
@@ -100,21 +67,18 @@ func (s *swap) removePredecessor(ctx context.Context) error {
 
 // moveTag points the reference to the new image, unless somebody has pointed it
 // elsewhere meanwhile: that one is tried in the next cycle.
-func (s *swap) moveTag(ctx context.Context) error {
-	if !s.Changes() {
-		return nil
-	}
-	reference := s.From.Reference.Text
-	defer s.r.references.lock(reference)()
-	now, err := s.r.Engine.Resolve(ctx, reference)
+func (r *replacement) moveTag(ctx context.Context) error {
+	reference := r.From.Reference.Text
+	defer r.references.lock(reference)()
+	now, err := r.Engine.Resolve(ctx, reference)
 	if err != nil {
 		return fmt.Errorf("look up %s: %w", reference, err)
 	}
-	if now != "" && now != s.To.ID && now != s.TagBefore && now != s.From.ID {
-		s.result.Notes = append(s.result.Notes, "somebody moved the local tag "+reference+" meanwhile: it was left there")
+	if now != "" && now != r.To.ID && now != r.TagBefore && now != r.From.ID {
+		r.result.Notes = append(r.result.Notes, "somebody moved the local tag "+reference+" meanwhile: it was left there")
 		return nil
 	}
-	if err := s.r.Engine.Tag(ctx, s.To.ID, reference); err != nil {
+	if err := r.Engine.Tag(ctx, r.To.ID, reference); err != nil {
 		return fmt.Errorf("point %s to the new image: %w", reference, err)
 	}
 	return nil
@@ -123,20 +87,20 @@ func (s *swap) moveTag(ctx context.Context) error {
 // dropKeptTag removes the second tag. It is moved to the new image first: an
 // engine removes an image together with its last name, and the new image has
 // another name, its digest or the reference itself.
-func (s *swap) dropKeptTag(ctx context.Context) error {
-	kept := s.keptTag()
-	id, err := s.r.Engine.Resolve(ctx, kept)
+func (r *replacement) dropKeptTag(ctx context.Context) error {
+	kept := r.KeptTag(0)
+	id, err := r.Engine.Resolve(ctx, kept)
 	if err != nil {
 		return fmt.Errorf("look up %s: %w", kept, err)
 	}
 	if id == "" {
 		return nil
 	}
-	if err := s.r.Engine.Tag(ctx, s.To.ID, kept); err != nil {
+	if err := r.Engine.Tag(ctx, r.To.ID, kept); err != nil {
 		// The new image is gone. Untag itself refuses to take an image along.
-		s.log.Debug("the new image is gone", slog.Any("error", err))
+		r.log.Debug("the new image is gone", slog.Any("error", err))
 	}
-	if err := s.r.Engine.Untag(ctx, kept); err != nil {
+	if err := r.Engine.Untag(ctx, kept); err != nil {
 		return fmt.Errorf("remove the tag %s: %w", kept, err)
 	}
 	return nil
@@ -144,14 +108,14 @@ func (s *swap) dropKeptTag(ctx context.Context) error {
 
 // cleanImage removes an image that nobody uses. A clean-up that fails is no
 // failure of the update.
-func (s *swap) cleanImage(ctx context.Context, id string) {
-	removed, err := s.r.Engine.RemoveImage(ctx, id)
+func (r *replacement) cleanImage(ctx context.Context, id string) {
+	removed, err := r.Engine.RemoveImage(ctx, id)
 	switch {
 	case err != nil:
-		s.result.Notes = append(s.result.Notes, fmt.Sprintf("image %s stays: %v", core.Short(id), err))
+		r.result.Notes = append(r.result.Notes, fmt.Sprintf("image %s stays: %v", core.Short(id), err))
 	case removed:
-		s.log.Info("removing image", slog.String("image", core.Short(id)))
+		r.log.Info("removing image", slog.String("image", core.Short(id)))
 	default:
-		s.log.Info("keeping image, it is still used", slog.String("image", core.Short(id)))
+		r.log.Info("keeping image, it is still used", slog.String("image", core.Short(id)))
 	}
 }

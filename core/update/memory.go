@@ -78,19 +78,19 @@ func (u *Updater) rememberImages(ctx context.Context, inUse map[string]bool) err
 }
 
 // snapshot takes P's, and tells whether its image is gone from the engine.
-func (s *swap) snapshot(ctx context.Context, id string) (gone bool, err error) {
-	known, err := s.r.Engine.Defaults(ctx, s.From.ID)
+func (r *replacement) snapshot(ctx context.Context, id string) (gone bool, err error) {
+	known, err := r.Engine.Defaults(ctx, r.From.ID)
 	if err != nil {
 		return false, engineFailed(err, "inspect its image")
 	}
 	if gone = !known.Known(); gone {
-		recalled, err := s.r.Journal.Recall(ctx, []string{s.From.ID})
+		recalled, err := r.Journal.Recall(ctx, []string{r.From.ID})
 		if err != nil {
 			return true, fail(core.LedgerFailed, "read the ledger: %v", err)
 		}
-		known = recalled[s.From.ID]
+		known = recalled[r.From.ID]
 	}
-	if s.Snapshot, err = s.r.Engine.Snapshot(ctx, id, known); err != nil {
+	if r.Snapshot, err = r.Engine.Snapshot(ctx, id, known); err != nil {
 		return gone, fail(core.Unsupported, "read its settings: %v", err)
 	}
 	return gone, nil

@@ -28,58 +28,21 @@ func (r *Registry) Push(repository, tag string) (string, error) {
 	return r.Digest(repository, tag)
 }
 
-// Image is an image of random content that is to be pushed.
-type Image struct {
-	Platform v1.Platform
-	Config   v1.Config
-}
-
-func (i Image) make() (v1.Image, error) {
-	image, err := random.Image(64, 1)
-	if err != nil {
-		return nil, err
-	}
-	file, err := image.ConfigFile()
-	if err != nil {
-		return nil, err
-	}
-	file = file.DeepCopy()
-	file.OS, file.Architecture, file.Variant = i.Platform.OS, i.Platform.Architecture, i.Platform.Variant
-	file.Config = i.Config
-	return mutate.ConfigFile(image, file)
-}
-
 // PushIndex puts an index of two random images, for linux/amd64 and linux/arm64,
 // under repository and tag and returns the index's digest.
 func (r *Registry) PushIndex(repository, tag string) (string, error) {
-	return r.PushImages(repository, tag,
-		Image{Platform: v1.Platform{OS: "linux", Architecture: "amd64"}},
-		Image{Platform: v1.Platform{OS: "linux", Architecture: "arm64"}})
-}
-
-// PushImages puts an image, or an index of several, under repository and tag and
-// returns the digest of what it has put there.
-func (r *Registry) PushImages(repository, tag string, images ...Image) (string, error) {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
-	for _, i := range images {
-		image, err := i.make()
+	for _, architecture := range []string{"amd64", "arm64"} {
+		image, err := random.Image(64, 1)
 		if err != nil {
 			return "", fmt.Errorf("make an image: %w", err)
 		}
-		if len(images) == 1 {
-			return r.put(repository, tag, func(ref name.Tag) error { return remote.Write(ref, image, r.directly()) })
-		}
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{
 			Add:        image,
-			Descriptor: v1.Descriptor{Platform: &i.Platform},
+			Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: architecture}},
 		})
 	}
-	return r.put(repository, tag, func(ref name.Tag) error { return remote.WriteIndex(ref, index, r.directly()) })
-}
-
-// put has something put under a tag and returns its digest.
-func (r *Registry) put(repository, tag string, write func(name.Tag) error) (string, error) {
-	if err := write(inside(repository, tag)); err != nil {
+	if err := remote.WriteIndex(inside(repository, tag), index, r.directly()); err != nil {
 		return "", fmt.Errorf("push %s:%s: %w", repository, tag, err)
 	}
 	return r.Digest(repository, tag)
