@@ -118,18 +118,19 @@ func TestDependenciesAndTethers(t *testing.T) {
 		*c = compose(*c, "shop", "web")
 		c.Config.Labels[composeDependsOn] = "queue:service_started:false,search:service_healthy:true,missing"
 		c.HostConfig.Links = []string{"/db:/web/alias"}
-		c.HostConfig.VolumesFrom = []string{"files:ro"}
+		c.HostConfig.VolumesFrom = []string{"files:ro", strings.Repeat("l", 12), strings.Repeat("y", 64) + ":ro"}
 		c.HostConfig.IpcMode = container.IpcMode("container:" + strings.Repeat("x", 64))
 		c.NetworkSettings = &container.NetworkSettings{Networks: map[string]*network.EndpointSettings{
 			"front": {Links: []string{"mail:m", "web:self"}}, "bridge": nil,
 		}}
 	}, tagged("nginx:1"), inspected("db"), inspected("files"), inspected("xorg"), inspected("mail"),
+		inspected("lender"), inspected("yard"),
 		compose(inspected("queue"), "shop", "queue"), compose(inspected("other"), "other", "queue"),
 		compose(inspected("search"), "shop", "search"))
-	if diff := cmp.Diff([]string{"db", "files", "mail", "queue", "search", "xorg"}, got.DependsOn); diff != "" {
+	if diff := cmp.Diff([]string{"db", "files", "lender", "mail", "queue", "search", "xorg", "yard"}, got.DependsOn); diff != "" {
 		t.Errorf("depends on (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"db", "xorg"}, got.Tethers); diff != "" {
+	if diff := cmp.Diff([]string{"db", "lender", "xorg", "yard"}, got.Tethers); diff != "" {
 		t.Errorf("hangs on (-want +got):\n%s", diff)
 	}
 }

@@ -68,7 +68,7 @@ func (c *Client) Create(ctx context.Context, d core.Draft) (string, error) {
 	}
 	var made struct{ ID string }
 	body := f.body(d, image.text("Id"), c.api.ClientVersion())
-	want.apply(body.object("HostConfig"))
+	want.apply(body.object("HostConfig"), f.Lenders)
 	err = c.call(ctx, http.MethodPost, c.versioned("/containers/create"), query, body, &made)
 	if err != nil {
 		return "", taken(fmt.Errorf("create %s: %w", d.Name, errors.Join(err, c.discardLost(ctx, d, err))))

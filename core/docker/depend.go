@@ -67,8 +67,15 @@ func (s census) find(nameOrID string) (string, bool) {
 }
 
 // tethers names the containers that c cannot live without under their present id.
+// Volumes that it has by a container's id stay what they are when that is gone, but
+// nothing could ever be made with its settings again.
 func (s census) tethers(c container.InspectResponse) []string {
 	targets := legacyLinks(c)
+	for _, target := range volumesFrom(c) {
+		if name, _ := s.find(target); name != strings.TrimPrefix(target, "/") {
+			targets = append(targets, target)
+		}
+	}
 	for _, target := range namespaces(c) {
 		targets = append(targets, target)
 	}

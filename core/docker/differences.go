@@ -36,8 +36,8 @@ func (c *Client) Differences(ctx context.Context, d core.Draft, id string) ([]st
 // and of what is there.
 func compare(was, is facts, wantAims, gotAims aims) []string {
 	want, got := was.stated(), is.stated()
-	wantAims.apply(want.host)
-	gotAims.apply(got.host)
+	wantAims.apply(want.host, was.Lenders)
+	gotAims.apply(got.host, is.Lenders)
 	subtract(want.config, was.defaults(), want.host.object("PortBindings"))
 	merge(want.config, is.defaults())
 	dropNewVolumes(want, got, is.defaults().object("Volumes"))

@@ -22,6 +22,9 @@ type facts struct {
 	// Inherited are the volumes that the containers named by VolumesFrom give it:
 	// destination → volume's name.
 	Inherited map[string]string `json:"inherited,omitempty"`
+	// Lenders are the containers that VolumesFrom names by an id, which may be cut
+	// short: what it says → full id.
+	Lenders map[string]string `json:"lenders,omitempty"`
 	// Networks are those that it is in, and the one that its mode names.
 	Networks map[string]link `json:"networks,omitempty"`
 	// HostName is that of the engine's host, only where the container shares its network.
@@ -119,7 +122,7 @@ func (c *Client) facts(ctx context.Context, id string, spare object) (facts, err
 	if err := c.ready(ctx); err != nil {
 		return facts{}, err
 	}
-	f := facts{Inherited: map[string]string{}, Networks: map[string]link{}}
+	f := facts{Inherited: map[string]string{}, Lenders: map[string]string{}, Networks: map[string]link{}}
 	if err := c.inspectContainer(ctx, id, &f.Container); err != nil {
 		return facts{}, fmt.Errorf("inspect it: %w", err)
 	}
@@ -150,6 +153,9 @@ func (c *Client) askInherited(ctx context.Context, f facts) error {
 		var other object
 		if err := c.inspectContainer(ctx, name, &other); err != nil {
 			return fmt.Errorf("inspect %s, whose volumes it uses: %w", name, err)
+		}
+		if strings.TrimPrefix(other.text("Name"), "/") != strings.TrimPrefix(name, "/") {
+			f.Lenders[name] = other.text("Id")
 		}
 		for _, mount := range other.objects("Mounts") {
 			f.Inherited[path.Clean(mount.text("Destination"))] = mount.text("Name")
