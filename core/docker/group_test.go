@@ -239,8 +239,11 @@ func (g *group) nothingIsGone() {
 	g.must(err)
 	for _, k := range g.all {
 		i := slices.IndexFunc(all, func(c core.Container) bool { return c.ID == k.successor })
-		if i < 0 || len(all[i].Obstacles) > 0 {
-			g.Errorf("%s has obstacles: %+v", k.name, all)
+		if i < 0 {
+			g.Fatalf("%s is not in the census", k.name)
+		}
+		for _, why := range all[i].Obstacles {
+			g.Errorf("%s: %s", k.name, why)
 		}
 	}
 }
