@@ -68,7 +68,7 @@ func (g *group) succeed() {
 	g.make("2")
 	replaced := map[string]string{}
 	for _, k := range g.all {
-		snapshot, err := g.Snapshot(g.Context(), k.predecessor)
+		snapshot, err := g.Snapshot(g.Context(), k.predecessor, core.Defaults{})
 		g.must(err)
 		k.snapshot = snapshot
 		d := core.Draft{
