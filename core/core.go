@@ -87,7 +87,8 @@ type Container struct {
 	// image's labels, digests and platform are not known here. See World.Defaults.
 	ImageGone bool
 	// Image is what the container was created from and runs now. Its digest is
-	// empty: an image has many (RepoDigests).
+	// empty, because an image has many (RepoDigests), unless the image is gone and the
+	// engine has kept the digest.
 	Image Image
 	// RepoDigests are all the names under which registries know that image.
 	RepoDigests []Reference

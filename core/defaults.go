@@ -35,7 +35,7 @@ func (c Container) inherit(d Defaults) Container {
 	if !c.ImageGone || !d.Known() {
 		return c
 	}
-	c.ImageGone = false
+	c.ImageGone, c.Image.Digest = false, ""
 	c.ImageLabels, c.RepoDigests, c.Image.Platform = d.labels(), d.RepoDigests, d.Platform
 	return c
 }

@@ -70,7 +70,7 @@ func TestObstacles(t *testing.T) {
 		"an id, of an image with two tags":          {from("4be0000"), tagged("a:1", "b:1"), "bad-reference: it was created from the image id"},
 		"an id, of an image without tag":            {from("4be000000000"), tagged(), "bad-reference: it was created from the image id"},
 		"a name that looks like an id":              {from("4be0000"), tagged("4be0000:latest"), ""},
-		"an image that is gone":                     {nil, nil, "unsupported: its image 4be000000000 is gone"},
+		"an image that is gone is no obstacle here": {nil, nil, ""},
 		"a Swarm task":                              {label("com.docker.swarm.task.id", "x"), plain, "unsupported: it is a task of a Swarm service"},
 		"Kubernetes":                                {label("io.kubernetes.pod.name", "x"), plain, "unsupported: it belongs to Kubernetes"},
 		"a systemd unit":                            {label("PODMAN_SYSTEMD_UNIT", "x.service"), plain, "unsupported: it belongs to the systemd unit x.service"},
@@ -94,6 +94,41 @@ func TestObstacles(t *testing.T) {
 				t.Errorf("obstacles: %v", got)
 			case row.want != "" && (len(got) != 1 || !strings.HasPrefix(got[0].String(), row.want)):
 				t.Errorf("obstacles: %v, want %s…", got, row.want)
+			}
+		})
+	}
+}
+
+func TestAnImageThatIsGoneIsToldWithItsDigestIfTheEngineKnowsIt(t *testing.T) {
+	t.Parallel()
+	descriptor := func(c *container.InspectResponse) {
+		said := `{"ImageManifestDescriptor":{"digest":"sha256:0001","platform":{"os":"linux","architecture":"arm","variant":"v7"}}}`
+		if err := json.Unmarshal([]byte(said), c); err != nil {
+			t.Error(err)
+		}
+	}
+	web := core.Reference{Text: "nginx:1", Repository: "docker.io/library/nginx", Tag: "1"}
+	for name, row := range map[string]struct {
+		edit  func(*container.InspectResponse)
+		image *image.InspectResponse
+		gone  bool
+		want  core.Image
+	}{
+		"it is there":             {descriptor, tagged("nginx:1"), false, core.Image{Reference: web, ID: webImage}},
+		"an id that is no digest": {nil, nil, true, core.Image{Reference: web, ID: webImage}},
+		"an id that is its digest": {
+			descriptor, nil, true,
+			core.Image{Reference: web, ID: webImage, Digest: webImage, Platform: core.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := described(t, row.edit, row.image)
+			if got.ImageGone != row.gone {
+				t.Errorf("image gone: %t", got.ImageGone)
+			}
+			if diff := cmp.Diff(row.want, got.Image); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -133,7 +133,10 @@ func (s census) one(c container.InspectResponse) core.Container {
 	described.Image = core.Image{ID: c.Image, Reference: core.Reference{Text: c.Config.Image}}
 	var inherited map[string]string
 	i, known := s.images[c.Image]
-	described.ImageGone = !known
+	if !known {
+		described.ImageGone = true
+		described.Image.Digest, described.Image.Platform = s.digest(c)
+	}
 	if known {
 		described.RepoDigests = parseAll(i.RepoDigests)
 		described.Image.Platform = s.engine.differs(i.Os, i.Architecture, i.Variant)
@@ -149,6 +152,20 @@ func (s census) one(c container.InspectResponse) core.Container {
 	described.Image.Reference = o.reference(i)
 	described.Obstacles = o.all()
 	return described
+}
+
+// digest tells by which digest registries know a container's image. Where images are
+// in containerd's store their ids are their digests, of the index where there is one,
+// and the container has a descriptor of the very manifest (API 1.48).
+func (s census) digest(c container.InspectResponse) (string, core.Platform) {
+	manifest := c.ImageManifestDescriptor
+	if manifest == nil {
+		return "", core.Platform{}
+	}
+	if p := manifest.Platform; p != nil {
+		return c.Image, s.engine.differs(p.OS, p.Architecture, p.Variant)
+	}
+	return c.Image, core.Platform{}
 }
 
 // mountsOf are what the engine has mounted or would mount, in the order of their
