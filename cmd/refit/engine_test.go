@@ -23,10 +23,7 @@ func TestStoriesOnTheEngine(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			t := e.T().(testing.TB)
 			images := registrytest.New(t, registrytest.Options{})
-			s := &story{t: t, engine: dockertest.New(t), registry: images.Host}
-			s.demand = func(user, password string) {
-				images.Demand(registrytest.Options{User: user, Password: password, Bearer: true})
-			}
+			s := &story{t: t, engine: dockertest.New(t), registry: images.Host, images: images}
 			withWebhook(e)
 			return s.begin(e)
 		},

@@ -27,6 +27,7 @@ type session struct {
 	*program
 	client  *docker.Client
 	engine  docker.Info
+	images  *registry.Registry
 	self    core.Status // the container that Refit runs in; zero outside of one
 	ledger  *ledger.Ledger
 	hooks   *hookHost
@@ -48,7 +49,7 @@ func (p *program) connect(ctx context.Context) (*session, error) {
 	version, _ := build()
 	reg := &registry.Registry{
 		ConfigDir: p.dockerConfig, Insecure: p.insecureRegistries, Timeout: p.registryTimeout,
-		Parallel: p.registryParallel, UserAgent: "refit/" + version,
+		Parallel: p.registryParallel, UserAgent: "refit/" + version, Log: p.log,
 	}
 	client, err := docker.New(docker.Options{
 		Host: p.host, TLSVerify: p.tlsVerify, TLSCACert: p.caCert, TLSCert: p.tlsCert, TLSKey: p.tlsKey,
@@ -57,13 +58,15 @@ func (p *program) connect(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, refusal{problem: err.Error(), hint: engineHint(err)}
 	}
-	s := &session{program: p, client: client, hooks: hooks, ledger: ledger.At(p.data)}
+	s := &session{program: p, client: client, images: reg, hooks: hooks, ledger: ledger.At(p.data)}
 	if err := s.reach(ctx); err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
 	p.settings.Self = s.self.ID
+	looker := onlooker{s.ledger, p.log}
+	reg.Holds = looker
 	s.updater = &update.Updater{
-		Engine: client, Registry: reg, Journal: onlooker{s.ledger, p.log}, Hooks: hooks, Settings: p.settings,
+		Engine: client, Registry: reg, Journal: looker, Hooks: hooks, Settings: p.settings,
 		Owner: s.owner(), Parallel: p.parallel, Log: p.log,
 		Impatient: p.command == "update",
 		Force:     p.force && p.command == "update", Adopt: p.force && p.command == "recover",
@@ -96,6 +99,9 @@ func (o onlooker) Recall(ctx context.Context, imageIDs []string) (map[string]cor
 	}
 	return known, nil
 }
+
+// SetRegistryHold writes nothing.
+func (o onlooker) SetRegistryHold(context.Context, string, time.Time) error { return nil }
 
 // reach asks the engine who it is, and for the containers that matter here.
 func (s *session) reach(ctx context.Context) error {
@@ -214,7 +220,7 @@ func (s *session) own() error {
 	if s.post, err = s.newPost(l); err != nil {
 		return err
 	}
-	s.ledger, s.updater.Journal = l, herald{l, s.post}
+	s.ledger, s.updater.Journal, s.images.Holds = l, herald{l, s.post}, l
 	return nil
 }
 

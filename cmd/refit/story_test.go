@@ -18,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/refit-dev/refit/core/docker/dockertest"
+	"github.com/refit-dev/refit/core/registry/registrytest"
 )
 
 const (
@@ -31,9 +32,10 @@ const (
 type story struct {
 	t        testing.TB
 	engine   *dockertest.Engine
-	private  *dockertest.Private // nil on the machine's engine
-	registry string              // "127.0.0.1:PORT", as the engine sees it
-	demand   func(user, password string)
+	private  *dockertest.Private    // nil on the machine's engine
+	registry string                 // "127.0.0.1:PORT", as the engine sees it
+	images   *registrytest.Registry // nil where it is another process
+	lie      string                 // the repository that it lies about
 	variable map[string]string
 
 	sidecar *exec.Cmd // nil while none runs
@@ -108,6 +110,7 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"push":     {2, "push NAME VERSION [INSTRUCTION…]", (*story).push},
 		"build":    {2, "build NAME VERSION [INSTRUCTION…]", (*story).build},
 		"secure":   {2, "secure USER PASSWORD", (*story).secure},
+		"registry": {1, "registry busy|lie|honest|asked [WHAT]", (*story).misbehave},
 		"id":       {2, "id NAME VARIABLE", (*story).id},
 		"port":     {1, "port VARIABLE", (*story).port},
 		"network":  {1, "network NAME", (*story).network},
@@ -174,10 +177,10 @@ func (s *story) make(reference, version string, instructions []string) (id strin
 
 // secure makes the registry ask everybody for a login, from now on.
 func (s *story) secure(ts *testscript.TestScript, args []string) {
-	if s.demand == nil {
+	if s.images == nil {
 		ts.Fatalf("the registry of this story demands nothing")
 	}
-	s.demand(args[0], args[1])
+	s.images.Demand(registrytest.Options{User: args[0], Password: args[1], Bearer: true})
 }
 
 // id remembers the id of a container.

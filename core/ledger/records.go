@@ -88,7 +88,7 @@ func (l *Ledger) SetLastRuns(ctx context.Context, runs map[string]time.Time) err
 			return err
 		}
 		for name, at := range runs {
-			if err := putRun(bucket, name, at); err != nil {
+			if err := putTime(bucket, name, at); err != nil {
 				return err
 			}
 		}
@@ -100,7 +100,7 @@ func (l *Ledger) SetLastRuns(ctx context.Context, runs map[string]time.Time) err
 	return nil
 }
 
-func putRun(bucket *bbolt.Bucket, name string, at time.Time) error {
+func putTime(bucket *bbolt.Bucket, name string, at time.Time) error {
 	if at.IsZero() {
 		return bucket.Delete([]byte(name))
 	}

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
@@ -127,7 +126,7 @@ func loopback(host string) bool {
 // trip is one reference's way to its registry and back. It goes along in the
 // context of each of its requests.
 type trip struct {
-	auth authn.AuthConfig
+	peer *peer // that is spoken to
 
 	mu   sync.Mutex // the library pings with http and https at the same time
 	seen seen
@@ -155,7 +154,11 @@ func tripOf(ctx context.Context) *trip {
 // note keeps what the library does not pass on. Pings are left out: the one
 // that lost the race may come back late.
 func (t *trip) note(req *http.Request, resp *http.Response) {
-	if t == nil || req.URL.Path == "/v2/" {
+	if t == nil {
+		return
+	}
+	t.peer.heed(resp, strings.Contains(req.URL.Path, "/manifests/"))
+	if req.URL.Path == "/v2/" {
 		return
 	}
 	t.mu.Lock()

@@ -56,8 +56,14 @@ func (v *visit) explain(a *ask, err error) core.Reason {
 func (v *visit) explainRefusal(a *ask, e *transport.Error) core.Reason {
 	who, stage := v.place(a, e)
 	status := fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode))
+	if has(e, transport.TooManyRequestsErrorCode) {
+		v.peer.refuse() // some say it in a body, with another status
+	}
+	if held := v.peer.held(); limited(e) && !held.IsZero() {
+		return v.peer.alone(held)
+	}
 	switch {
-	case e.StatusCode == http.StatusTooManyRequests || has(e, transport.TooManyRequestsErrorCode):
+	case limited(e) && e.StatusCode != http.StatusServiceUnavailable: // what it asked for is over by now
 		return core.Reason{Code: core.RateLimited, Text: who + " says too many requests"}
 	case e.StatusCode == http.StatusUnauthorized, e.StatusCode == http.StatusForbidden:
 		return v.unauthorized(a, e.StatusCode)
@@ -87,6 +93,12 @@ func (v *visit) unauthorized(a *ask, status int) core.Reason {
 	return core.Reason{Code: core.Unauthorized, Text: v.host + " forbids " + a.text + " to this login"}
 }
 
+// refusal returns what a registry, or its token server, answered instead.
+func refusal(err error) (*transport.Error, bool) {
+	var e *transport.Error
+	return e, errors.As(err, &e)
+}
+
 // stage is what a request was for.
 type stage int
 
@@ -108,6 +120,12 @@ func (v *visit) place(a *ask, e *transport.Error) (string, stage) {
 		return v.host, atManifest
 	}
 	return v.host, elsewhere
+}
+
+// limited tells whether the refusal may mean that too much was asked.
+func limited(e *transport.Error) bool {
+	return e.StatusCode == http.StatusTooManyRequests || e.StatusCode == http.StatusServiceUnavailable ||
+		has(e, transport.TooManyRequestsErrorCode)
 }
 
 func has(e *transport.Error, code transport.ErrorCode) bool {
@@ -195,6 +213,21 @@ func plain(err error) string {
 		return "refers to a server with plain HTTP, which is refused"
 	}
 	return ""
+}
+
+// transient tells whether what went wrong may have passed the next moment.
+func transient(err error) bool {
+	if answer, ok := refusal(err); ok {
+		switch answer.StatusCode {
+		case http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway,
+			http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+			return true
+		}
+		return false
+	}
+	var dns *net.DNSError
+	unknown := errors.As(err, &dns) && dns.IsNotFound
+	return err != nil && !timedOut(err) && !unknown && network(err) != "" && untrusted(err, false) == ""
 }
 
 // timedOut tells whether time ran out, by our clock or the network's.

@@ -1,16 +1,20 @@
-// Package registry asks registries which digest a reference stands for now.
+// Package registry asks registries which digest a reference stands for now, and what
+// the image of a digest says.
 //
 // Nothing here pulls an image, talks to an engine, decides whether a container is
-// to be updated, or remembers anything beyond the life of the process. Docker's
-// config.json is read for credentials and never written.
+// to be updated, or keeps a file. Docker's config.json is read for credentials and
+// never written.
 package registry
 
 import (
+	"cmp"
 	"context"
+	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -21,7 +25,8 @@ import (
 // Registry answers queries about references at any registry. The zero value
 // works. Its fields are not to be changed after the first call.
 //
-// It keeps connections and bearer tokens from one Check to the next.
+// It keeps connections, bearer tokens and what registries say of their limits
+// from one Check to the next.
 // Credentials are read anew in each, so a changed config.json needs no restart.
 type Registry struct {
 	// ConfigDir is the directory of Docker's config.json. "" means
@@ -32,21 +37,32 @@ type Registry struct {
 	// ports. Loopback names and addresses always may, as for the engine.
 	Insecure []string
 	// Timeout is how long one reference may take, from its first request to its
-	// digest. 0 means 10 s.
+	// digest. It may wait as long for its turn before, where a registry limits
+	// how often it is asked. 0 means 10 s.
 	Timeout time.Duration
 	// Parallel is how many references of one registry host are asked at the
-	// same time by one Check. 0 means 20.
+	// same time by one Check. 0 means 20. All hosts together are asked at most
+	// 100 at a time, which a Check of many hosts shares out among them.
 	Parallel int
 	// Transport carries the requests; nil means a transport of its own that
 	// heeds the proxy variables of the environment. Only for an *http.Transport
 	// can the check of certificates be left out for insecure registries.
 	Transport http.RoundTripper
+	// Platform is the engine's own: Config reads what is for it where an image names
+	// no platform. Check does not need it.
+	Platform core.Platform
 	// UserAgent stands before the client library's own. "" means "refit".
 	UserAgent string
+	// Holds remembers across restarts which registries want to be left alone;
+	// nil remembers while the process lives.
+	Holds Holds
+	// Log hears of what keeps Holds from remembering; nil means silence.
+	Log *slog.Logger
 
-	mu      sync.Mutex
-	door    *door
-	session *session
+	mu    sync.Mutex
+	door  *door
+	holds map[string]time.Time // what was remembered at the first Check
+	peers map[string]*peer     // by host
 }
 
 // ask is one distinct reference and the queries that it answers. Queries that
@@ -67,10 +83,11 @@ func (r *Registry) Check(ctx context.Context, queries []core.Query) map[core.Que
 	if len(hosts) == 0 {
 		return answers
 	}
-	s, creds := r.current(), loadConfig(r.ConfigDir)
+	r.recall(ctx)
+	creds, shares := loadConfig(r.ConfigDir), r.shares(hosts)
 	var wg sync.WaitGroup
 	for host, asks := range hosts {
-		wg.Go(func() { r.visit(ctx, s, creds, host, asks) })
+		wg.Go(func() { r.visit(ctx, creds, host, shares[host], asks) })
 	}
 	wg.Wait()
 	for _, asks := range hosts {
@@ -143,76 +160,6 @@ func display(ref core.Reference) string {
 	return ref.Repository + ":" + ref.Tag
 }
 
-// visit is the conversation with one registry host in one Check.
-type visit struct {
-	session *session
-	host    string
-	lax     bool // may do without TLS, or without a good certificate
-	login   login
-	timeout time.Duration
-
-	// answers counts the references that the host has said something about.
-	answers atomic.Int64
-	// silence is set when the host has been given up for this Check.
-	silence atomic.Pointer[core.Reason]
-}
-
-// visit asks one host all its references, a bounded number at a time.
-func (r *Registry) visit(ctx context.Context, s *session, creds *config, host string, asks []*ask) {
-	v := &visit{session: s, host: host, lax: r.insecure(host), timeout: r.timeout()}
-	lookup, cancel := context.WithTimeout(ctx, v.timeout)
-	v.login = creds.login(lookup, host)
-	cancel()
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(r.parallel(), len(asks)) {
-		wg.Go(func() {
-			for i := next.Add(1); i <= int64(len(asks)); i = next.Add(1) {
-				a := asks[i-1]
-				a.answer = v.answer(ctx, a)
-			}
-		})
-	}
-	wg.Wait()
-}
-
-// answer asks for one reference.
-//
-// A reference whose time runs out while the host answers nobody else either
-// gives the host up: the others would wait as long, one batch after the other.
-func (v *visit) answer(ctx context.Context, a *ask) core.Answer {
-	if v.login.firm {
-		return core.Answer{Fault: v.login.fault}
-	}
-	if silence := v.silence.Load(); silence != nil {
-		return core.Answer{Fault: *silence}
-	}
-	before := v.answers.Load()
-	timed, cancel := context.WithTimeout(ctx, v.timeout)
-	defer cancel()
-	t := &trip{auth: v.login.auth}
-	digest, err := v.session.digest(withTrip(timed, t), t, a.ref)
-	if err == nil {
-		v.answers.Add(1)
-		v.session.worked.Store(a.ref.Context(), true)
-		return core.Answer{Digest: digest}
-	}
-	if ctx.Err() != nil {
-		return core.Answer{Fault: core.Reason{Code: core.Cancelled, Text: "the check was stopped before " + v.host + " answered"}}
-	}
-	fault := v.explain(a, err)
-	switch {
-	case fault.Code != core.RegistryUnreachable:
-		v.answers.Add(1)
-	case timedOut(err) && v.answers.Load() == before:
-		v.silence.Store(&fault)
-	}
-	if _, worked := v.session.worked.Load(a.ref.Context()); worked && fault.Code == core.Unauthorized {
-		v.session.stale.Store(true)
-	}
-	return core.Answer{Fault: fault}
-}
-
 func (r *Registry) timeout() time.Duration {
 	if r.Timeout <= 0 {
 		return 10 * time.Second
@@ -225,4 +172,23 @@ func (r *Registry) parallel() int {
 		return 20
 	}
 	return r.Parallel
+}
+
+// overall is how many references are asked at the same time, of all hosts together.
+const overall = 100
+
+// shares says how many references of each host may be asked at the same time. A
+// host has its places for itself: one that hangs keeps none of another's. Where
+// there are not enough, those that need few have them all and the rest is
+// divided; each has one at least.
+func (r *Registry) shares(hosts map[string][]*ask) map[string]int {
+	names := slices.Collect(maps.Keys(hosts))
+	needs := func(host string) int { return min(r.parallel(), len(hosts[host])) }
+	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(needs(a), needs(b)) })
+	shares, free := make(map[string]int, len(names)), overall
+	for i, host := range names {
+		shares[host] = max(1, min(needs(host), free/(len(names)-i)))
+		free -= shares[host]
+	}
+	return shares
 }

@@ -5,19 +5,41 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
+
+// token is a bearer token: what it opens, and until when.
+type token struct {
+	scopes []string // "repository:team/web:pull"
+	until  time.Time
+}
+
+// opens tells whether the token is good for a request. Which actions its scope
+// names is not looked at.
+func (t token) opens(q *http.Request) bool {
+	if !time.Now().Before(t.until) {
+		return false
+	}
+	path := strings.TrimPrefix(q.URL.Path, "/v2/")
+	return path == "" || slices.ContainsFunc(t.scopes, func(scope string) bool {
+		kind, rest, _ := strings.Cut(scope, ":")
+		repository, _, ok := strings.Cut(rest, ":")
+		return ok && kind == "repository" && strings.HasPrefix(path, repository+"/")
+	})
+}
 
 // admits tells whether a request carries what the options demand.
 func (r *Registry) admits(q *http.Request) bool {
 	if !r.demands().Bearer {
 		return r.knows(q)
 	}
-	token, ok := strings.CutPrefix(q.Header.Get("Authorization"), "Bearer ")
+	name, ok := strings.CutPrefix(q.Header.Get("Authorization"), "Bearer ")
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return ok && r.tokens[token]
+	return ok && r.tokens[name].opens(q)
 }
 
 // knows tells whether a request has the right user and password, if any is needed.
@@ -36,25 +58,42 @@ func (r *Registry) challenge(w http.ResponseWriter, q *http.Request) {
 			scheme = "https"
 		}
 		how = fmt.Sprintf(`Bearer realm="%s://%s/token",service="registrytest"`, scheme, q.Host)
+		if repository := repositoryOf(q); repository != "" {
+			how += fmt.Sprintf(`,scope="repository:%s:pull"`, repository)
+		}
 	}
 	w.Header().Set("WWW-Authenticate", how)
 	w.WriteHeader(http.StatusUnauthorized)
 }
 
-// serveToken is the token endpoint. A token opens every repository: scopes are
-// not looked at.
+// repositoryOf is the repository that a request is about, "" if none.
+func repositoryOf(q *http.Request) string {
+	for _, part := range []string{"/manifests/", "/blobs/", "/tags/"} {
+		if repository, _, ok := strings.Cut(strings.TrimPrefix(q.URL.Path, "/v2/"), part); ok {
+			return repository
+		}
+	}
+	return ""
+}
+
+// serveToken is the token endpoint. Who knows the password gets every scope.
 func (r *Registry) serveToken(w http.ResponseWriter, q *http.Request) {
-	if !r.demands().Bearer || !r.knows(q) {
+	o := r.demands()
+	if !o.Bearer || !r.knows(q) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
+	lives := o.TokenLife
+	if lives == 0 {
+		lives = 5 * time.Minute
+	}
 	r.mu.Lock()
 	r.issued++
-	token := fmt.Sprintf("token-%d", r.issued)
-	r.tokens[token] = true
+	name := fmt.Sprintf("token-%d", r.issued)
+	r.tokens[name] = token{q.URL.Query()["scope"], time.Now().Add(lives)}
 	r.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = fmt.Fprintf(w, `{"token": %q, "expires_in": 300}`, token) // a client that has gone needs no token
+	_, _ = fmt.Fprintf(w, `{"token": %q, "expires_in": %d}`, name, int(lives.Seconds())) // a client that has gone needs no token
 }
 
 // RevokeTokens makes all tokens invalid that were given so far.

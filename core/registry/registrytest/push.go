@@ -1,7 +1,10 @@
 package registrytest
 
 import (
+	"cmp"
+	"crypto/tls"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 
@@ -14,35 +17,88 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
+// Format is how a manifest is written.
+type Format struct {
+	Image, Config, Index types.MediaType // Index is "" where there is none
+}
+
+// The formats that engines take.
+var (
+	DockerImage = Format{Image: types.DockerManifestSchema2, Config: types.DockerConfigJSON}
+	OCIImage    = Format{Image: types.OCIManifestSchema1, Config: types.OCIConfigJSON}
+	DockerIndex = Format{Image: types.DockerManifestSchema2, Config: types.DockerConfigJSON, Index: types.DockerManifestList}
+	OCIIndex    = Format{Image: types.OCIManifestSchema1, Config: types.OCIConfigJSON, Index: types.OCIImageIndex}
+)
+
+// Image is an image of random content that is to be pushed.
+type Image struct {
+	Platform v1.Platform
+	Config   v1.Config
+}
+
+func (i Image) make(f Format) (v1.Image, error) {
+	image, err := random.Image(64, 1)
+	if err != nil {
+		return nil, err
+	}
+	file, err := image.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	file = file.DeepCopy()
+	file.OS, file.Architecture, file.Variant = i.Platform.OS, i.Platform.Architecture, i.Platform.Variant
+	file.Config = i.Config
+	if image, err = mutate.ConfigFile(image, file); err != nil {
+		return nil, err
+	}
+	return mutate.ConfigMediaType(mutate.MediaType(image, f.Image), f.Config), nil
+}
+
+var amd64, arm64 = Image{Platform: v1.Platform{OS: "linux", Architecture: "amd64"}}, Image{Platform: v1.Platform{OS: "linux", Architecture: "arm64"}}
+
 // Push puts a new image of random content under repository ("team/web") and tag
 // and returns its digest. Pushing again moves the tag.
 func (r *Registry) Push(repository, tag string) (string, error) {
-	image, err := random.Image(64, 1)
-	if err != nil {
-		return "", fmt.Errorf("make an image: %w", err)
-	}
-	ref := inside(repository, tag)
-	if err := remote.Write(ref, image, r.directly()); err != nil {
-		return "", fmt.Errorf("push %s:%s: %w", repository, tag, err)
-	}
-	return r.Digest(repository, tag)
+	return r.PushAs(repository, tag, DockerImage, amd64)
 }
 
 // PushIndex puts an index of two random images, for linux/amd64 and linux/arm64,
 // under repository and tag and returns the index's digest.
 func (r *Registry) PushIndex(repository, tag string) (string, error) {
-	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
-	for _, architecture := range []string{"amd64", "arm64"} {
-		image, err := random.Image(64, 1)
+	return r.PushAs(repository, tag, OCIIndex, amd64, arm64)
+}
+
+// PushImages puts an image, or an index of several, under repository and tag and
+// returns the digest of what it has put there.
+func (r *Registry) PushImages(repository, tag string, images ...Image) (string, error) {
+	if len(images) == 1 {
+		return r.PushAs(repository, tag, DockerImage, images...)
+	}
+	return r.PushAs(repository, tag, OCIIndex, images...)
+}
+
+// PushAs is PushImages in a format: an image is the first one, an index holds them all.
+func (r *Registry) PushAs(repository, tag string, f Format, images ...Image) (string, error) {
+	ref := inside(repository, tag)
+	index := mutate.IndexMediaType(empty.Index, f.Index)
+	for _, i := range images {
+		image, err := i.make(f)
 		if err != nil {
 			return "", fmt.Errorf("make an image: %w", err)
 		}
+		if f.Index == "" {
+			return r.pushed(repository, tag, remote.Write(ref, image, r.directly()))
+		}
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{
 			Add:        image,
-			Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: architecture}},
+			Descriptor: v1.Descriptor{Platform: &i.Platform},
 		})
 	}
-	if err := remote.WriteIndex(inside(repository, tag), index, r.directly()); err != nil {
+	return r.pushed(repository, tag, remote.WriteIndex(ref, index, r.directly()))
+}
+
+func (r *Registry) pushed(repository, tag string, err error) (string, error) {
+	if err != nil {
 		return "", fmt.Errorf("push %s:%s: %w", repository, tag, err)
 	}
 	return r.Digest(repository, tag)
@@ -79,15 +135,37 @@ func inside(repository, tag string) name.Tag {
 // neither counted nor troubled and need neither login nor network.
 func (r *Registry) directly() remote.Option { return remote.WithTransport(direct{r.inner}) }
 
+// Transport carries requests for any host to the registry without a network, in
+// the caller's own goroutine: for tests in which time stands still. They are
+// counted and troubled like all others.
+func (r *Registry) Transport() http.RoundTripper { return direct{r} }
+
 type direct struct{ handler http.Handler }
 
-func (d direct) RoundTrip(q *http.Request) (*http.Response, error) {
+func (d direct) RoundTrip(q *http.Request) (resp *http.Response, err error) {
+	defer func() {
+		switch cause := recover(); cause {
+		case nil:
+		case http.ErrAbortHandler: // as a server takes it
+			resp, err = nil, io.EOF
+		default:
+			panic(cause)
+		}
+	}()
 	w := httptest.NewRecorder()
-	if q.Body == nil {
-		q.Body = http.NoBody // as a server would have it
+	in := q.Clone(q.Context())
+	in.Host = cmp.Or(in.Host, in.URL.Host)
+	if in.Body == nil {
+		in.Body = http.NoBody // as a server would have it
 	}
-	d.handler.ServeHTTP(w, q)
-	resp := w.Result()
+	if in.URL.Scheme == "https" {
+		in.TLS = &tls.ConnectionState{}
+	}
+	d.handler.ServeHTTP(w, in)
+	if err := q.Context().Err(); err != nil {
+		return nil, err
+	}
+	resp = w.Result()
 	resp.Request = q
 	return resp, nil
 }

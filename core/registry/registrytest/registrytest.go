@@ -9,6 +9,7 @@ package registrytest
 import (
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path"
@@ -27,6 +28,8 @@ type Options struct {
 	// Bearer demands a bearer token, from the registry's own token endpoint. It
 	// gives one to everybody where User is "", as Docker Hub does.
 	Bearer bool
+	// TokenLife is how long a token is good; 0 means five minutes.
+	TokenLife time.Duration
 	// Addr is what New listens on; "" means a free port of 127.0.0.1.
 	Addr string
 	// TLS makes New speak TLS, with httptest's certificate.
@@ -72,10 +75,13 @@ type Registry struct {
 	mu       sync.Mutex
 	requests []Request
 	trouble  Trouble
-	tokens   map[string]bool
+	tokens   map[string]token
+	lies     map[string]lie // by repository
+	limit    *limit
 	issued   int
 	busy     int
 	busiest  int
+	dialled  int
 }
 
 // Handler makes a registry that listens nowhere yet.
@@ -84,7 +90,8 @@ func Handler(o Options) *Registry {
 		options: o,
 		inner:   registry.New(registry.Logger(log.New(io.Discard, "", 0))),
 		closed:  make(chan struct{}),
-		tokens:  map[string]bool{},
+		tokens:  map[string]token{},
+		lies:    map[string]lie{},
 	}
 }
 
@@ -94,6 +101,7 @@ func New(t testing.TB, o Options) *Registry {
 	r := Handler(o)
 	r.Server = httptest.NewUnstartedServer(r)
 	r.Server.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that hang up are part of the tests
+	r.Server.Config.ConnState = r.dial
 	if o.Addr != "" {
 		listen(t, r.Server, o.Addr)
 	}
@@ -110,8 +118,8 @@ func New(t testing.TB, o Options) *Registry {
 	return r
 }
 
-// ServeHTTP counts the request, lets trouble have it, demands the login, and
-// hands it to the registry.
+// ServeHTTP counts the request, lets trouble have it, demands the login, keeps
+// the limit, and hands it to the registry.
 func (r *Registry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	trouble := r.enter(q)
 	defer r.leave()
@@ -126,6 +134,10 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		r.challenge(w, q)
 		return
 	}
+	if kindOf(q) == Manifests && !r.spend(w, q) {
+		return
+	}
+	w, q = r.lying(w, q)
 	r.inner.ServeHTTP(w, q)
 }
 
@@ -190,48 +202,22 @@ func (r *Registry) Busiest() int {
 func (r *Registry) Reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.requests, r.busiest = nil, r.busy
+	r.requests, r.busiest, r.dialled = nil, r.busy, 0
 }
 
-// Misbehave lets trouble have every request from now on; nil ends it.
-func (r *Registry) Misbehave(trouble Trouble) {
+// Connections counts the connections that were made since the start or the last
+// Reset, to what New started.
+func (r *Registry) Connections() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.trouble = trouble
+	return r.dialled
 }
 
-// On limits trouble to requests of a method ("" for any) and a kind.
-func On(method string, kind Kind, trouble Trouble) Trouble {
-	return func(w http.ResponseWriter, q *http.Request) bool {
-		return (method == "" || q.Method == method) && kindOf(q) == kind && trouble(w, q)
+func (r *Registry) dial(_ net.Conn, state http.ConnState) {
+	if state != http.StateNew {
+		return
 	}
-}
-
-// Status answers with a status and nothing else.
-func Status(code int) Trouble {
-	return func(w http.ResponseWriter, _ *http.Request) bool {
-		w.WriteHeader(code)
-		return true
-	}
-}
-
-// Delay lets each request wait before the registry answers it.
-func Delay(d time.Duration) Trouble {
-	return func(_ http.ResponseWriter, q *http.Request) bool {
-		select {
-		case <-time.After(d):
-			return false
-		case <-q.Context().Done():
-			return true
-		}
-	}
-}
-
-// Hang never answers: until the client gives up or the test ends.
-func (r *Registry) Hang(_ http.ResponseWriter, q *http.Request) bool {
-	select {
-	case <-q.Context().Done():
-	case <-r.closed:
-	}
-	return true
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.dialled++
 }

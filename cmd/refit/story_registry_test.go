@@ -1,0 +1,40 @@
+package main
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/refit-dev/refit/core/registry/registrytest"
+)
+
+// misbehave makes the story's registry do what registries do now and then:
+//
+//	registry busy SECONDS     it wants no questions about images for that long
+//	registry lie NAME         it says that the image has a digest that nothing has
+//	registry honest           it does as it should again
+//	registry asked NUMBER     that many questions have come in since the last of these
+func (s *story) misbehave(ts *testscript.TestScript, args []string) {
+	if s.images == nil {
+		ts.Fatalf("the registry of this story always does as it should")
+	}
+	digest := "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	switch what := args[0]; {
+	case what == "busy" && len(args) == 2:
+		s.images.Misbehave(registrytest.On(http.MethodHead, registrytest.Manifests, registrytest.RetryAfter(429, args[1])))
+	case what == "lie" && len(args) == 2:
+		s.images.Lie(s.name(args[1]), "1", digest)
+		s.lie = s.name(args[1])
+	case what == "honest":
+		s.images.Misbehave(nil)
+		s.images.Lie(s.lie, "", "")
+	case what == "asked" && len(args) == 2:
+		if n := strconv.Itoa(s.images.Count("", registrytest.Manifests)); n != args[1] {
+			ts.Fatalf("%s questions about images, want %s", n, args[1])
+		}
+	default:
+		ts.Fatalf("a registry cannot %q", args)
+	}
+	s.images.Reset()
+}
