@@ -23,7 +23,7 @@ func described(t *testing.T, edit func(*container.InspectResponse), i *image.Ins
 	}
 	s := census{
 		engine: version{OS: "linux", Arch: "amd64"}, containers: append(others, web),
-		images: map[string]image.InspectResponse{}, networks: []string{"bridge", "b0", "front", "f0"},
+		images: map[string]image.InspectResponse{}, networks: []string{"bridge", "b0", "front", "f0"}, macvlans: []string{"lan"},
 	}
 	if i != nil {
 		s.images[webImage] = *i

@@ -48,6 +48,9 @@ func (c *Client) Containers(ctx context.Context) ([]core.Container, error) {
 	}
 	for _, n := range networks {
 		census.networks = append(census.networks, n.Name, n.ID)
+		if n.Driver == macvlan {
+			census.macvlans = append(census.macvlans, n.Name)
+		}
 	}
 	return census.describe(), nil
 }
@@ -110,6 +113,7 @@ type census struct {
 	containers []container.InspectResponse
 	images     map[string]image.InspectResponse // by id
 	networks   []string                         // their names and ids
+	macvlans   []string                         // the names of those that are macvlans
 }
 
 // describe turns the engine's words into core's.
@@ -129,6 +133,7 @@ func (s census) one(c container.InspectResponse) core.Container {
 		ID: c.ID, Name: nameOf(c), State: core.State(c.State.Status), Labels: c.Config.Labels,
 		DependsOn: s.dependencies(c), Tethers: s.tethers(c), Mounts: mountsOf(c),
 		Restarts: s.restarts(c), Service: serviceOf(c.Config.Labels),
+		Exclusive: s.exclusive(c),
 	}
 	described.Image = core.Image{ID: c.Image, Reference: core.Reference{Text: c.Config.Image}}
 	var inherited map[string]string
