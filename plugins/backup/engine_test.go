@@ -78,7 +78,7 @@ func newStage(t *testing.T, places ...string) *stage {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.volumes[place] = made.Mountpoint
+		s.volumes[place] = s.e.Path(made.Mountpoint)
 		s.container.Binds = append(s.container.Binds, name+":"+place)
 	}
 	s.id = e.Container(s.name, &container.Config{Image: reference}, s.container, nil)

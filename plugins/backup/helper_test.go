@@ -253,7 +253,7 @@ func (s *stage) onMemory(size int) (root string) {
 	s.container.Binds = []string{name + ":/data"}
 	s.id = s.e.Container(s.name, &container.Config{Image: reference}, s.container, nil)
 	s.e.Start(s.other(s.e.Name("keeper"), ":ro", nil))
-	return made.Mountpoint
+	return s.e.Path(made.Mountpoint)
 }
 
 func TestAFullVolumeIsRestored(t *testing.T) {

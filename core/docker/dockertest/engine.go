@@ -195,6 +195,13 @@ func (e *Engine) Container(name string, config *container.Config, host *containe
 	return made.ID
 }
 
+// Path is where this process finds a file that the engine calls by this name. An
+// engine in a mount namespace of its own, as .ci/engines starts it, mounts a volume
+// where nobody else sees it.
+func (e *Engine) Path(name string) string {
+	return filepath.Join("/", os.Getenv("REFIT_ENGINE_ROOT"), name)
+}
+
 // Start starts a container.
 func (e *Engine) Start(id string) {
 	e.t.Helper()
