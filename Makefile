@@ -10,10 +10,10 @@ LINT    := go tool -modfile=tools/go.mod golangci-lint
 BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.release=$(VERSION)'
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test torture image build lint fmt docs tidy proto figures engine clean
+.PHONY: help run demo test test-engines torture image build lint fmt docs tidy proto figures engine clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: image ## build the image, start the sidecar on this machine's engine, show its log
 	@IMAGE='$(IMAGE)' NAME='$(NAME)' sh .ci/sidecar
@@ -24,6 +24,9 @@ demo: engine build ## the whole job in under a minute, with throw-away parts tha
 test: engine ## go vet and every test, those that need an engine included
 	go vet ./...
 	@go test -json -count=1 -timeout 20m ./... ./.ci/report | go run ./.ci/report tests
+
+test-engines: engine ## the tests that use an engine, on a newer one beside this machine's: Debian sid's
+	@sh .ci/test-engines
 
 torture: engine build ## everything that can go wrong, at every call, on a real engine: most of an hour
 	go test ./core/update -run EveryFault -count=1 -v
