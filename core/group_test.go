@@ -119,6 +119,10 @@ func TestWhatHangsOnAContainerMovesWithIt(t *testing.T) {
 		"a child that is not due follows": {
 			all(container("vpn"), container("child", on("vpn"))), func(w *core.World) { w.Due = map[string]bool{"vpn": true} }, "vpn(child)",
 		},
+		"a child that asks for start-first and cannot have it follows": {
+			all(container("vpn"), container("child", on("vpn"), label("refit.strategy", "start-first"), label("refit.hooks", "backup"))),
+			hook(core.HookAnswer{Stages: []core.Stage{core.PreRecreate}}), "vpn(child)",
+		},
 		"a child that is not named follows": {
 			all(container("vpn"), container("child", on("vpn"))), func(w *core.World) { w.Only = []string{"vpn"} }, "vpn(child)",
 		},
@@ -179,6 +183,11 @@ func TestOneThatCannotFollowHoldsTheGroup(t *testing.T) {
 		},
 		"a child whose hook is missing holds the group": {
 			all(container("vpn"), container("child", on("vpn"), label("refit.hooks", "backup"))), nil, "vpn!dependency-held child!hook-missing",
+		},
+		"a child in a replacement holds the group": {
+			all(container("vpn"), container("child", on("vpn")), container("child"+core.NewSuffix, on("vpn"), func(c *core.Container) {
+				c.Mark = &core.Mark{Attempt: "a", Owner: "o", Predecessor: "id-child"}
+			})), nil, "vpn!dependency-held child!in-replacement child.refit-new!in-replacement",
 		},
 		"a child that is dead holds the group": {
 			all(container("vpn"), container("child", on("vpn"), state(core.Dead))), nil, "vpn!dependency-held",

@@ -10,6 +10,7 @@ const (
 	NoticeStarted       NoticeKind = "started"       // Refit watches
 	NoticeAvailable     NoticeKind = "available"     // a new image is there, and only told
 	NoticeUpdated       NoticeKind = "updated"       // the new container stands
+	NoticeFollowed      NoticeKind = "followed"      // replaced, or restarted, because another one was updated
 	NoticeDeferred      NoticeKind = "deferred"      // a hook has put it off
 	NoticeHeld          NoticeKind = "held"          // something is in the way
 	NoticeRolledBack    NoticeKind = "rolled-back"   // the old container runs again

@@ -160,7 +160,7 @@ func (c *Clerk) address(ctx context.Context, n core.Notice, m *memory, mail map[
 // trouble: who hears that a container is down hears that it is up again, whatever
 // the channel's level.
 func isAllClear(ch Channel, n core.Notice, m *memory) bool {
-	well := n.Kind == core.NoticeUpdated || n.Kind == core.NoticeRecovered
+	well := n.Kind == core.NoticeUpdated || n.Kind == core.NoticeFollowed || n.Kind == core.NoticeRecovered
 	return well && m.knows(ch.Name, aboutTrouble, n.Container)
 }
 

@@ -75,6 +75,14 @@ func TestToldOnce(t *testing.T) {
 			{held(core.InReplacement, "x"), ""},
 			{open(attempted("web", core.OutcomeDown, core.GateFailed)), ""},
 		},
+		"one that follows another one keeps what was told of its image": {
+			{available("sha256:1"), "available"}, {settled("web", core.OutcomeFollowed, core.Follows), "followed"}, {available("sha256:1"), ""},
+		},
+		"one that follows another one is in no trouble any more": {
+			{open(attempted("web", core.OutcomeFailed, core.GateFailed)), "failed"},
+			{settled("web", core.OutcomeFollowed, core.Follows), "followed"},
+			{open(attempted("web", core.OutcomeFailed, core.GateFailed)), "failed"},
+		},
 		"a failure that becomes worse is told": {
 			{open(attempted("web", core.OutcomeFailed, core.GateFailed)), "failed"}, {open(attempted("web", core.OutcomeDown, core.GateFailed)), "down"},
 		},

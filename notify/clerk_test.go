@@ -116,6 +116,7 @@ func TestLevels(t *testing.T) {
 		"a pull failed":                   {attempted("web", held, core.PullFailed), "pca"},
 		"recovered":                       {attempted("web", core.OutcomeRecovered, core.Interrupted), "ca"},
 		"recovered, and not over":         {open(attempted("web", core.OutcomeRecovered, core.Interrupted)), ""},
+		"followed":                        {attempted("web", core.OutcomeFollowed, core.Follows), "ca"},
 		"updated":                         {attempted("web", core.OutcomeUpdated, core.NewImage), "ca"},
 		"updated, and not tidied":         {open(attempted("web", core.OutcomeUpdated, core.NewImage)), "ca"},
 		"available":                       {settled("web", core.OutcomeAvailable, core.NotifyOnly), "ca"},
@@ -127,6 +128,7 @@ func TestLevels(t *testing.T) {
 		"backing off":                     {settled("web", held, core.BackingOff), "a"},
 		"the canary failed":               {settled("web", held, core.CanaryFailed), "a"},
 		"waits for another":               {settled("web", held, core.DependencyHeld), "a"},
+		"another of its group failed":     {settled("web", held, core.MemberFailed), "a"},
 		"in progress elsewhere":           {attempted("web", held, core.InProgressElsewhere), "a"},
 		"in a replacement":                {settled("web", held, core.InReplacement), ""},
 		"cancelled":                       {attempted("web", held, core.Cancelled), ""},
@@ -262,6 +264,7 @@ func TestHooksThatFailWhereNothingDependsOnThem(t *testing.T) {
 	}{
 		"an update that went well":      {with(core.OutcomeUpdated, core.NewImage, core.Finished, "disk full"), "updated web, hook-failed web"},
 		"one that went well altogether": {with(core.OutcomeUpdated, core.NewImage, core.Finished, ""), "updated web"},
+		"one that followed":             {with(core.OutcomeFollowed, core.Follows, core.Finished, "disk full"), "followed web, hook-failed web"},
 		"a recovery":                    {with(core.OutcomeRecovered, core.Interrupted, core.Finished, "disk full"), "recovered web, hook-failed web"},
 		"a rollback shows it itself":    {with(core.OutcomeRolledBack, core.GateFailed, core.OnRollback, "disk full"), "rolled-back web"},
 		"the hook is the reason":        {with(core.OutcomeHeld, core.HookFailed, core.PreUpdate, "disk full"), "held web"},

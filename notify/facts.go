@@ -79,6 +79,8 @@ func forgets(r core.Result) []topic {
 			return nil
 		}
 		return topics()
+	case core.OutcomeFollowed: // its own image was not what it was about
+		return []topic{aboutTrouble}
 	case core.OutcomeAvailable:
 		return []topic{aboutHold, aboutHook, aboutTrouble}
 	case core.OutcomeHeld:

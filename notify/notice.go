@@ -48,6 +48,8 @@ func kindOf(r core.Result) core.NoticeKind {
 		return core.NoticeAvailable
 	case core.OutcomeUpdated:
 		return core.NoticeUpdated
+	case core.OutcomeFollowed:
+		return core.NoticeFollowed
 	case core.OutcomeRolledBack:
 		return core.NoticeRolledBack
 	case core.OutcomeFailed:
@@ -75,7 +77,7 @@ func kindOf(r core.Result) core.NoticeKind {
 func needless(r core.Result) []core.HookReport {
 	var failed []core.HookReport
 	for _, h := range r.Hooks {
-		well := r.Outcome == core.OutcomeUpdated || r.Outcome == core.OutcomeRecovered
+		well := r.Outcome == core.OutcomeUpdated || r.Outcome == core.OutcomeFollowed || r.Outcome == core.OutcomeRecovered
 		if h.Fault != "" && (well || r.Outcome == core.OutcomeHeld && h.Stage == core.Finished) {
 			failed = append(failed, h)
 		}

@@ -36,6 +36,11 @@ var samples = map[core.NoticeKind]func(*core.Notice){
 		n.Downtime = 420 * time.Millisecond
 		n.Hooks = []core.HookReport{{Hook: "backup", Stage: core.PreRecreate, Took: 3 * time.Second}}
 	},
+	core.NoticeFollowed: func(n *core.Notice) {
+		n.Container, n.From, n.To = "shop", shopBefore, shopBefore
+		n.Reason = core.Reason{Code: core.Follows, Text: "it is restarted after db, as compose asks (depends_on, restart: true)"}
+		n.Downtime = 420 * time.Millisecond
+	},
 	core.NoticeDeferred: func(n *core.Notice) {
 		ofShop(n)
 		n.Reason = core.Reason{Code: core.HookDeferred, Text: "hook window puts it off: there are 12 orders in work"}

@@ -118,6 +118,8 @@ func (e Event) line() string {
 		return e.started()
 	case core.NoticeUpdated:
 		return changed + e.wasDown() + e.origin()
+	case core.NoticeFollowed:
+		return who + " " + e.followed() + e.wasDown()
 	case core.NoticeAvailable:
 		return changed + " is available" + e.origin()
 	case core.NoticeDown:
@@ -131,6 +133,15 @@ func (e Event) line() string {
 	}
 }
 
+// followed says in whose wake it was replaced or restarted: "it is restarted after db"
+// is true before and afterwards.
+func (e Event) followed() string {
+	if done, ok := strings.CutPrefix(e.Reason, "it is "); ok {
+		return done
+	}
+	return "followed" + e.why()
+}
+
 func (e Event) started() string {
 	text := fmt.Sprintf("watching %d of %d containers", e.Watched, e.All)
 	if !e.Next.IsZero() {
@@ -142,7 +153,7 @@ func (e Event) started() string {
 // change is "1.4.2 → 1.4.3", as far as it is known.
 func (e Event) change() string {
 	switch {
-	case e.To == "":
+	case e.To == "", core.NoticeKind(e.Event) == core.NoticeFollowed:
 		return ""
 	case e.From == "" || e.From == e.To:
 		return e.To

@@ -112,6 +112,15 @@ func TestLines(t *testing.T) {
 		"ids, where no registry knows the images": {
 			with(func(n *core.Notice) { n.From, n.To = core.Image{ID: "sha256:aa"}, core.Image{ID: "sha256:bb"} }), "web aa → bb, down for 0.4 s",
 		},
+		"in another's wake": {
+			with(func(n *core.Notice) {
+				n.Kind, n.To, n.Reason.Text = core.NoticeFollowed, n.From, "it is replaced together with vpn, on which it hangs"
+			}), "web replaced together with vpn, on which it hangs, down for 0.4 s",
+		},
+		"in a wake of a later kind": {
+			with(func(n *core.Notice) { n.Kind, n.To, n.Reason.Text = core.NoticeFollowed, n.From, "vpn told it to" }),
+			"web followed: vpn told it to, down for 0.4 s",
+		},
 		"nothing known":           {core.Notice{Kind: core.NoticeUpdated, Container: "web"}, "web"},
 		"a source":                {with(func(n *core.Notice) { n.ToVersion.Source = "https://example.com/a" }), "web 0123456789ab → fedcba987654, down for 0.4 s https://example.com/a"},
 		"a source that is a trap": {with(func(n *core.Notice) { n.ToVersion.Source = "https://good.example@evil.example/" }), "web 0123456789ab → fedcba987654, down for 0.4 s"},

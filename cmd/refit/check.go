@@ -22,17 +22,24 @@ type finding struct {
 	Latest    string      `json:"latest"`  // the same, of the newest; "" where nobody was asked
 	Action    core.Action `json:"action"`
 	Reason    core.Reason `json:"reason"`
+	// With is the container whose update it follows, "" elsewhere.
+	With string `json:"with,omitempty"`
 }
 
 func findings(plan core.Plan) []finding {
 	found := []finding{} // prints as [] in JSON
+	with := map[string]string{}
 	for _, s := range plan.Steps {
 		if s.Reason.Code == core.NotNamed {
 			continue
 		}
+		for _, m := range s.Members {
+			with[m.Container.Name] = s.Container.Name
+		}
 		found = append(found, finding{
 			Container: s.Container.Name, ID: s.Container.ID, Image: s.Container.Image.Reference.Text,
 			Current: current(s), Latest: latest(s), Action: s.Action, Reason: s.Reason,
+			With: with[s.Container.Name], // a member comes behind
 		})
 	}
 	return found
@@ -63,12 +70,16 @@ func latest(s core.Step) string {
 	return ""
 }
 
-// why is a reason in a table, whose other columns already tell the commonest two.
+// why is a reason in a table, whose other columns already tell the commonest ones.
 func why(r core.Reason) string {
-	if r.Code == core.UpToDate || r.Code == core.NewImage {
+	switch r.Code {
+	case core.UpToDate, core.NewImage:
 		return string(r.Code)
+	case core.Follows:
+		return r.Text
+	default:
+		return r.String()
 	}
-	return r.String()
 }
 
 // runCheck shows the plan, and touches nothing: not even the data folder.

@@ -117,6 +117,9 @@ func writeExplanation(w io.Writer, s core.Step, times []string, settings [][]str
 		{"next times", strings.Join(times, "\n")},
 		{"decision", string(s.Action) + ", " + s.Reason.String()},
 	}
+	if len(s.Members) > 0 {
+		facts = append(facts, [2]string{"with it", together(s.Members)})
+	}
 	var b strings.Builder
 	for _, f := range facts {
 		name := f[0] + ":"
@@ -130,6 +133,22 @@ func writeExplanation(w io.Writer, s core.Step, times []string, settings [][]str
 	}
 	_, err := io.WriteString(w, "\n"+b.String())
 	return err
+}
+
+// together tells of those that are replaced or restarted together with another one.
+func together(members []core.Member) string {
+	var lines []string
+	for _, m := range members {
+		how := "replaced, with its own image"
+		switch {
+		case m.Part == core.Restarts:
+			how = "restarted"
+		case m.To.ID != m.Container.Image.ID:
+			how = "replaced, with its new image"
+		}
+		lines = append(lines, m.Container.Name+" ("+how+")")
+	}
+	return strings.Join(lines, "\n")
 }
 
 // origin says who set a value: a label, a label of the image, a flag, or nobody.

@@ -190,7 +190,8 @@ func (s *session) seize(ctx context.Context, name, then string, endured func(cor
 		giveBack()
 		return nil, nil, err
 	}
-	open = slices.DeleteFunc(open, func(a core.Attempt) bool { return a.Name != name })
+	concerns := func(s core.Swap) bool { return s.Name == name }
+	open = slices.DeleteFunc(open, func(a core.Attempt) bool { return !concerns(a.Swap) && !slices.ContainsFunc(a.Members, concerns) })
 	if slices.ContainsFunc(open, func(a core.Attempt) bool { return !endured(a) }) {
 		giveBack()
 		return nil, nil, refusal{problem: "an update of " + name + " was interrupted", hint: "refit recover finishes or undoes it; then " + then}
@@ -221,12 +222,19 @@ func spoilt(r core.Result) bool {
 // recoveredHint is dataHint for what was recovered. Attempts are those that were open
 // before: they say when the update was begun, and what its hooks had been told.
 func (p *program) recoveredHint(r core.Result, attempts []core.Attempt) string {
-	i := slices.IndexFunc(attempts, func(a core.Attempt) bool { return a.Name == r.Name })
-	if i < 0 || attempts[i].Told && p.asksToRestore(attempts[i].Policy) {
-		return ""
+	for _, a := range attempts {
+		for _, s := range append([]core.Swap{a.Swap}, a.Members...) {
+			if s.Name != r.Name {
+				continue
+			}
+			if a.Told && p.asksToRestore(s.Policy) {
+				return ""
+			}
+			r.Started = a.Started
+			return p.dataHint(r, s.Policy)
+		}
 	}
-	r.Started = attempts[i].Started
-	return p.dataHint(r, attempts[i].Policy)
+	return ""
 }
 
 // dataHint is what to type where an update was undone that had a backup made, and the

@@ -11,7 +11,7 @@ import (
 
 // outcomes are all of them, in the order in which they are summed up.
 var outcomes = []core.Outcome{
-	core.OutcomeUpdated, core.OutcomeAvailable, core.OutcomeRecovered, core.OutcomeUnchanged, core.OutcomeHeld,
+	core.OutcomeUpdated, core.OutcomeFollowed, core.OutcomeAvailable, core.OutcomeRecovered, core.OutcomeUnchanged, core.OutcomeHeld,
 	core.OutcomeInterrupted, core.OutcomeRolledBack, core.OutcomeFailed, core.OutcomeDown,
 }
 
@@ -30,6 +30,7 @@ var mishaps = map[core.Outcome]int{
 var benign = map[core.Code]bool{
 	core.Unsupported:         true,
 	core.DependencyHeld:      true,
+	core.MemberFailed:        true,
 	core.CanaryFailed:        true,
 	core.InReplacement:       true,
 	core.InProgressElsewhere: true,

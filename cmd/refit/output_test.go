@@ -49,8 +49,10 @@ func somePlan() core.Plan {
 	local := step("built-here", core.Update, core.NewImage, "nginx:1 is now 444444444444")
 	local.Policy.Pull = false
 	local.To = core.Image{Reference: nginx, ID: newID}
+	child := step("child", core.Follow, core.Follows, "it is replaced together with web, on which it hangs")
+	update.Members = []core.Member{{Container: child.Container, To: child.Container.Image}}
 	return core.Plan{Steps: []core.Step{
-		tell, local, update,
+		tell, local, update, child,
 		step("cache", core.Keep, core.UpToDate, "it runs the newest image"),
 		step("db", core.Hold, core.Unauthorized, "registry-1.docker.io: 401\nUnauthorized\x1b[2J"),
 		step("other", core.Keep, core.NotEnabled, "it has no label refit.enable=true"),
@@ -144,6 +146,8 @@ func TestUpdatePrintsItsResultsAndTheEvidenceOfFailures(t *testing.T) {
 		{Hook: "smoke", Stage: core.PostUpdate, Took: 120 * time.Millisecond},
 		{Hook: "backup", Stage: core.Finished, Took: 3 * time.Second, Fault: "no space left\non device"},
 	}
+	followed := result("child", core.OutcomeFollowed, core.Follows, "it is replaced together with web, on which it hangs")
+	followed.To, followed.Downtime = core.Image{Digest: oldDigest}, 2*time.Second
 	later := result("night", core.OutcomeHeld, core.HookDeferred, "hook approval puts it off: not by day")
 	later.RetryAt = time.Date(2030, 1, 2, 22, 0, 0, 0, time.Local)
 	broken := result("worker", core.OutcomeRolledBack, core.GateFailed, "it ended with exit code 127")
@@ -154,7 +158,7 @@ func TestUpdatePrintsItsResultsAndTheEvidenceOfFailures(t *testing.T) {
 		Logs: []string{"starting", "panic: no configuration\x1b[31m"},
 	}
 	rows := []outcomeRow{
-		updated, broken, later,
+		updated, followed, broken, later,
 		result("cache", core.OutcomeUnchanged, core.UpToDate, "it runs the newest image"),
 		result("db", core.OutcomeHeld, core.Unauthorized, "registry-1.docker.io: 401 Unauthorized"),
 		result("mail", core.OutcomeUnchanged, core.NotEnabled, "it has no label refit.enable=true"),
@@ -192,6 +196,8 @@ func TestTheWorstResultMakesTheExitCode(t *testing.T) {
 		"recovered":                        {result("b", core.OutcomeRecovered, core.Interrupted, "").Result, exitDone},
 		"held because unsupported":         {result("b", core.OutcomeHeld, core.Unsupported, "").Result, exitDone},
 		"held because another waits":       {result("b", core.OutcomeHeld, core.DependencyHeld, "").Result, exitDone},
+		"held with another of its group":   {result("b", core.OutcomeHeld, core.MemberFailed, "").Result, exitDone},
+		"followed another one":             {result("b", core.OutcomeFollowed, core.Follows, "").Result, exitDone},
 		"held by a bad label":              {result("b", core.OutcomeHeld, core.BadLabel, "").Result, exitFailed},
 		"held because not authorized":      {result("b", core.OutcomeHeld, core.Unauthorized, "").Result, exitFailed},
 		"interrupted":                      {result("b", core.OutcomeInterrupted, core.Cancelled, "").Result, exitFailed},
@@ -234,6 +240,11 @@ func TestExplainShowsEveryPartOfThePolicyAndWhereItComesFrom(t *testing.T) {
 	}
 	s := core.Step{Container: web, Action: core.Update, Reason: core.Reason{Code: core.NewImage, Text: "nginx:1 is now 222222222222"}}
 	s.To = core.Image{Reference: nginx, Digest: newDigest}
+	s.Members = []core.Member{
+		{Container: container("child"), To: s.To},
+		{Container: container("grandchild"), To: container("").Image},
+		{Container: container("proxy"), To: container("").Image, Part: core.Restarts},
+	}
 	var ok bool
 	if s.Policy, _, ok = c.settings.PolicyOf(web); !ok {
 		t.Fatal("the labels do not parse")

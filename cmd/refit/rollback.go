@@ -15,9 +15,9 @@ func rollBack(ctx context.Context, s *session) (int, error) {
 	s.warn()
 	rows, err := s.recover(ctx)
 	if err == nil {
-		var back outcomeRow
+		var back []outcomeRow
 		back, err = s.back(ctx, s.names[0])
-		rows = append(rows, back)
+		rows = append(rows, back...)
 	}
 	if err != nil {
 		return 0, err
@@ -29,32 +29,32 @@ func rollBack(ctx context.Context, s *session) (int, error) {
 }
 
 // back plans and carries out the way back, while no other process changes
-// containers with this ledger.
-func (s *session) back(ctx context.Context, name string) (outcomeRow, error) {
+// containers with this ledger. What hangs on the container comes along.
+func (s *session) back(ctx context.Context, name string) ([]outcomeRow, error) {
 	unlock, err := s.ledger.Lock(ctx)
 	if err != nil {
-		return outcomeRow{}, err
+		return nil, err
 	}
 	defer func() { _ = unlock() }() // the end of the process gives it back in any case
 	all, err := s.client.Containers(ctx)
 	if err != nil {
-		return outcomeRow{}, fmt.Errorf("list containers: %w", err)
+		return nil, fmt.Errorf("list containers: %w", err)
 	}
 	i := slices.IndexFunc(all, func(c core.Container) bool { return c.Name == name })
 	if i < 0 {
-		return outcomeRow{}, fmt.Errorf("roll back %s: it vanished while it was looked at", name)
+		return nil, fmt.Errorf("roll back %s: it vanished while it was looked at", name)
 	}
 	before, err := s.before(ctx, all[i])
 	if err != nil {
-		return outcomeRow{}, err
+		return nil, err
 	}
 	plan, err := s.updater.PlanBack(ctx, all, name, before)
 	if err != nil {
-		return outcomeRow{}, fmt.Errorf("roll back %s: %w", name, err)
+		return nil, fmt.Errorf("roll back %s: %w", name, err)
 	}
-	r, step := s.updater.Apply(ctx, plan)[0], plan.Steps[0]
-	s.reportSome(ctx, []core.Result{r})
-	return outcomeRow{Result: r, from: current(step), hint: s.dataHint(r, step.Policy)}, nil
+	rows := s.rows(plan, s.updater.Apply(ctx, plan))
+	s.reportSome(ctx, results(rows))
+	return rows, nil
 }
 
 // before is the image that the container ran before the one that it runs.

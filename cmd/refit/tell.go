@@ -13,6 +13,7 @@ var levels = map[core.Outcome]slog.Level{
 	core.OutcomeUnchanged:   slog.LevelDebug,
 	core.OutcomeAvailable:   slog.LevelInfo,
 	core.OutcomeUpdated:     slog.LevelInfo,
+	core.OutcomeFollowed:    slog.LevelInfo,
 	core.OutcomeRecovered:   slog.LevelWarn,
 	core.OutcomeHeld:        slog.LevelInfo,
 	core.OutcomeInterrupted: slog.LevelWarn,

@@ -41,10 +41,16 @@ func (s *session) cycle(ctx context.Context) ([]outcomeRow, error) {
 	l := s.loop()
 	l.Report = func(_ core.Plan, results []core.Result) { s.report(ctx, results) }
 	plan, done, err := l.RunOnce(ctx)
+	return append(rows, s.rows(plan, done)...), err
+}
+
+// rows are what there is to tell of the results of a plan.
+func (s *session) rows(plan core.Plan, done []core.Result) []outcomeRow {
+	var rows []outcomeRow
 	for i, r := range done {
 		rows = append(rows, outcomeRow{Result: r, from: current(plan.Steps[i]), hint: s.dataHint(r, plan.Steps[i].Policy)})
 	}
-	return rows, err
+	return rows
 }
 
 // recover finishes or undoes what was interrupted, while no other process

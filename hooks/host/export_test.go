@@ -3,6 +3,8 @@ package host
 import (
 	"syscall"
 	"time"
+
+	"github.com/refit-dev/refit/core"
 )
 
 // Deny gives the host another kernel: one in which nothing happens when a process is
@@ -10,3 +12,6 @@ import (
 func (h *Host) Deny(patience time.Duration, kill func(pid int, s syscall.Signal) error) {
 	h.kernel = kernel{kill: kill, mercy: patience}
 }
+
+// WireOutcome is the word that a hook is told.
+func WireOutcome(o core.Outcome) string { return wireOutcome(o) }

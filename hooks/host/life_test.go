@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/refit-dev/refit/core"
+	"github.com/refit-dev/refit/hooks"
 	"github.com/refit-dev/refit/hooks/host"
 )
 
@@ -162,5 +163,17 @@ func BenchmarkRest(b *testing.B) {
 		}
 		b.StartTimer()
 		h.Rest()
+	}
+}
+
+func TestAHookKnowsEveryOutcome(t *testing.T) {
+	t.Parallel()
+	for outcome, want := range map[core.Outcome]hooks.Result{
+		core.OutcomeUpdated: hooks.Updated, core.OutcomeFollowed: hooks.Updated, core.OutcomeRecovered: hooks.Recovered,
+		core.OutcomeHeld: hooks.Held, core.OutcomeRolledBack: hooks.RolledBack, core.OutcomeFailed: hooks.Failed, core.OutcomeDown: hooks.Down,
+	} {
+		if got := host.WireOutcome(outcome); got != string(want) {
+			t.Errorf("%s is told as %q, want %q", outcome, got, want)
+		}
 	}
 }

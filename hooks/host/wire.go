@@ -31,7 +31,7 @@ func newCall(c core.HookCall, operator map[string]string) *proto.Call {
 		State:      c.State,
 		Stopped:    c.Stopped,
 		Started:    c.Started,
-		Outcome:    string(c.Outcome),
+		Outcome:    wireOutcome(c.Outcome),
 		ReasonCode: string(c.Reason.Code),
 		Reason:     c.Reason.Text,
 	}
@@ -41,6 +41,15 @@ func newCall(c core.HookCall, operator map[string]string) *proto.Call {
 		})
 	}
 	return call
+}
+
+// wireOutcome is the outcome in a hook's words: to the hook of a container that has
+// followed another one, its new container stands.
+func wireOutcome(o core.Outcome) string {
+	if o == core.OutcomeFollowed {
+		return string(hooks.Updated)
+	}
+	return string(o)
 }
 
 // newReply is what the hook has answered. The verdict counts before the update only.
