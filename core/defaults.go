@@ -39,3 +39,17 @@ func (c Container) inherit(d Defaults) Container {
 	c.ImageLabels, c.RepoDigests, c.Image.Platform = d.labels(), d.RepoDigests, d.Platform
 	return c
 }
+
+// Change is one setting that a container has from its image and that an update would
+// change, because the new image says something else. Both values are images', never
+// a user's.
+type Change struct {
+	// Setting is the instruction of a Dockerfile that sets it: "ENV", "EXPOSE", "CMD".
+	Setting string `json:"setting"`
+	// Name tells what is set where there can be several with a value each: a
+	// variable, a label, a part of the healthcheck.
+	Name string `json:"name,omitempty"`
+	// From and To are the values, nil where there is none.
+	From *string `json:"from,omitempty"`
+	To   *string `json:"to,omitempty"`
+}

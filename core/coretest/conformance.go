@@ -48,6 +48,7 @@ func TestEngine(t *testing.T, open func(t *testing.T) Bench) {
 		"a sharer runs only while its target does":                 (*conformance).joining,
 		"the census says who hangs on whom":                        (*conformance).hanging,
 		"what an image said outlives the image":                    (*conformance).losing,
+		"a preview shows what images say, and no user's setting":   (*conformance).previewing,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

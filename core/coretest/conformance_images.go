@@ -176,3 +176,34 @@ func (c *conformance) losing() {
 	c.becomes(id, "healthy by the new image's check", func(s core.Status) bool { return s.Health.Status == "healthy" })
 	c.must(c.Start(c.Context(), p.ID)) // it needs no image to run
 }
+
+func (c *conformance) previewing() {
+	_, p := c.web(Good, func(s *Spec) { s.Settings = map[string]string{"SECRET": "hunter2"} })
+	for kind, want := range map[Kind]bool{Good: false, Healthy: true} {
+		id := c.pull(c.Publish(c.T, "app", kind))
+		next, err := c.Defaults(c.Context(), id)
+		c.must(err)
+		changes, err := c.Preview(c.Context(), p.ID, core.Defaults{}, next)
+		c.must(err)
+		checked := false
+		for _, change := range changes {
+			checked = checked || change.Setting == "HEALTHCHECK"
+			if change.Name == "SECRET" || change.From == nil && change.To == nil {
+				c.Errorf("to an image that is %s: %+v", kind, change)
+			}
+		}
+		if checked != want {
+			c.Errorf("to an image that is %s the healthcheck changes: %t", kind, checked)
+		}
+	}
+	was, err := c.Defaults(c.Context(), p.ImageID)
+	c.must(err)
+	c.must(c.Stop(c.Context(), p.ID, "", 10*time.Second))
+	c.Lose(c.T, p.ImageID)
+	if _, err := c.Preview(c.Context(), p.ID, core.Defaults{}, was); err == nil {
+		c.Error("a preview, and nobody knows what the old image said")
+	}
+	if changes, err := c.Preview(c.Context(), p.ID, was, was); err != nil || len(changes) > 0 {
+		c.Errorf("to the same image: %+v, %v", changes, err)
+	}
+}

@@ -59,6 +59,10 @@ type Spec struct {
 
 // Engine is a container engine in memory, and a registry. Use NewEngine.
 type Engine struct {
+	// KeepsDigests makes containers tell the digest of an image that is gone, as
+	// engines do that have their images in containerd's store.
+	KeepsDigests bool
+
 	mu         sync.Mutex
 	sequence   int
 	containers map[string]*container  // by id
@@ -234,7 +238,9 @@ func (e *Engine) describe(c *container) core.Container {
 		}
 		d.Tethers, d.DependsOn = append(d.Tethers, other.spec.Name), append(d.DependsOn, other.spec.Name)
 	}
-	if !d.ImageGone {
+	if d.ImageGone {
+		d.Image.Digest = e.keptDigest(c.image.ID)
+	} else {
 		d.ImageLabels = c.image.Labels
 	}
 	return d

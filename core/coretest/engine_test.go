@@ -11,6 +11,7 @@ import (
 var (
 	_ update.Engine  = (*coretest.Engine)(nil)
 	_ update.Checker = (*coretest.Engine)(nil)
+	_ update.Reader  = (*coretest.Engine)(nil)
 	_ update.Journal = (*coretest.Journal)(nil)
 )
 

@@ -3,8 +3,12 @@ package coretest
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"maps"
+	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/refit-dev/refit/core"
 )
@@ -75,10 +79,20 @@ func (e *Engine) Pull(_ context.Context, image core.Image) (string, error) {
 func (e *Engine) repoDigests(image string) []core.Reference {
 	var all []core.Reference
 	for _, name := range e.digests[image] {
-		repository, digest, _ := cut(name)
+		repository, digest, _ := strings.Cut(name, "@")
 		all = append(all, core.Reference{Repository: repository, Digest: digest})
 	}
 	return all
+}
+
+// keptDigest is the digest of an image that is gone, "" if containers do not tell it.
+func (e *Engine) keptDigest(image string) string {
+	for name, p := range e.published {
+		if _, digest, _ := strings.Cut(name, "@"); e.KeepsDigests && p.image.ID == image {
+			return digest
+		}
+	}
+	return ""
 }
 
 // Lose takes an image from the engine, with all its names, whatever uses it.
@@ -90,6 +104,21 @@ func (e *Engine) Lose(image string) {
 	maps.DeleteFunc(e.tags, func(_, id string) bool { return id == image })
 }
 
+// says is what an image of the in-memory engine says, as Defaults.Config.
+type says struct {
+	Labels   map[string]string
+	Settings map[string]string
+	Kind     Kind
+}
+
+func (i Image) says() json.RawMessage {
+	b, err := json.Marshal(says{i.Labels, i.Defaults, i.Kind})
+	if err != nil { // texts only: cannot happen
+		panic(err)
+	}
+	return b
+}
+
 // Defaults tells what an image says, as update.Defaulter says.
 func (e *Engine) Defaults(_ context.Context, imageID string) (core.Defaults, error) {
 	e.mu.Lock()
@@ -98,15 +127,55 @@ func (e *Engine) Defaults(_ context.Context, imageID string) (core.Defaults, err
 	if !there {
 		return core.Defaults{}, nil
 	}
-	config, err := json.Marshal(map[string]any{"Labels": image.Labels})
-	return core.Defaults{Config: config, RepoDigests: e.repoDigests(imageID)}, err
+	return core.Defaults{Config: image.says(), RepoDigests: e.repoDigests(imageID)}, nil
 }
 
-func cut(name string) (repository, digest string, found bool) {
-	for i := range name {
-		if name[i] == '@' {
-			return name[:i], name[i+1:], true
+// Config tells what an image of the registry says, as update.Reader says.
+func (e *Engine) Config(_ context.Context, image core.Image) (core.Defaults, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	name := image.Reference.Repository + "@" + image.Digest
+	p, there := e.published[name]
+	if !there {
+		return core.Defaults{}, refusal{core.Reason{Code: core.NotFound, Text: name + " is not there"}}
+	}
+	digest := core.Reference{Repository: image.Reference.Repository, Digest: image.Digest}
+	return core.Defaults{Config: p.image.says(), RepoDigests: []core.Reference{digest}}, nil
+}
+
+// Preview compares, as update.Previewer says. A kind counts as a healthcheck.
+func (e *Engine) Preview(ctx context.Context, id string, known, next core.Defaults) ([]core.Change, error) {
+	e.mu.Lock()
+	c := e.containers[id]
+	e.mu.Unlock()
+	if c == nil {
+		return nil, fmt.Errorf("no such container: %s", id)
+	}
+	if here, err := e.Defaults(ctx, c.image.ID); err != nil || here.Known() {
+		known = here
+	}
+	var was, is says
+	if err := errors.Join(json.Unmarshal(known.Config, &was), json.Unmarshal(next.Config, &is)); err != nil {
+		return nil, err
+	}
+	var changes []core.Change
+	for _, name := range slices.Sorted(maps.Keys(union(was.Settings, is.Settings))) {
+		_, said := c.spec.Settings[name]
+		if from, to := value(was.Settings, name), value(is.Settings, name); !said && !reflect.DeepEqual(from, to) {
+			changes = append(changes, core.Change{Setting: "ENV", Name: name, From: from, To: to})
 		}
 	}
-	return name, "", false
+	if was.Kind != is.Kind {
+		from, to := string(was.Kind), string(is.Kind)
+		changes = append(changes, core.Change{Setting: "HEALTHCHECK", From: &from, To: &to})
+	}
+	return changes, nil
+}
+
+// value is nil where there is none.
+func value(settings map[string]string, name string) *string {
+	if text, there := settings[name]; there {
+		return &text
+	}
+	return nil
 }

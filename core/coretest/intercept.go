@@ -62,6 +62,11 @@ func (i Intercepted) Defaults(ctx context.Context, imageID string) (core.Default
 	return through(i, "defaults", func() (core.Defaults, error) { return i.Engine.Defaults(ctx, imageID) })
 }
 
+// Preview is update.Previewer.
+func (i Intercepted) Preview(ctx context.Context, id string, known, next core.Defaults) ([]core.Change, error) {
+	return through(i, "preview", func() ([]core.Change, error) { return i.Engine.Preview(ctx, id, known, next) })
+}
+
 // Snapshot is update.Builder.
 func (i Intercepted) Snapshot(ctx context.Context, id string, known core.Defaults) (core.Snapshot, error) {
 	return through(i, "snapshot", func() (core.Snapshot, error) { return i.Engine.Snapshot(ctx, id, known) })

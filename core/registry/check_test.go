@@ -21,7 +21,10 @@ import (
 	"github.com/refit-dev/refit/core/update"
 )
 
-var _ update.Checker = (*registry.Registry)(nil)
+var (
+	_ update.Checker = (*registry.Registry)(nil)
+	_ update.Reader  = (*registry.Registry)(nil)
+)
 
 // password is planted wherever a secret goes, and looked for in every sentence.
 const password = "hunter2-do-not-tell"

@@ -17,6 +17,7 @@ type Engine interface {
 	Census
 	Observer
 	Defaulter
+	Previewer
 	Builder
 	Runner
 	Registrar
@@ -50,6 +51,15 @@ type Defaulter interface {
 	// Defaults returns what an image on the engine says where a user said nothing.
 	// The zero Defaults, without an error, means that there is no such image.
 	Defaults(ctx context.Context, imageID string) (core.Defaults, error)
+}
+
+// Previewer tells beforehand what an update would change in a container's settings.
+type Previewer interface {
+	// Preview returns which of the container's settings another image would change, in
+	// an order that is always the same. What the container itself says is overridden by
+	// no image and shows nowhere. Next is what the other image says; known is
+	// Snapshot's.
+	Preview(ctx context.Context, id string, known, next core.Defaults) ([]core.Change, error)
 }
 
 // Builder makes a successor that has its predecessor's settings.
@@ -126,6 +136,13 @@ type Checker interface {
 	// Check answers every query, each with a digest or with a fault; it has no
 	// error of its own. The queries are asked at the same time.
 	Check(ctx context.Context, queries []core.Query) map[core.Query]core.Answer
+}
+
+// Reader tells what images say that an engine does not have.
+type Reader interface {
+	// Config returns what the image of a digest says, for its platform, without its
+	// being pulled. The error answers Reason() core.Reason.
+	Config(ctx context.Context, image core.Image) (core.Defaults, error)
 }
 
 // Journal keeps the attempts in flight, what became of them, and what images said.

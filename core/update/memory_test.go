@@ -45,6 +45,24 @@ func TestAContainerWhoseImageIsGoneIsUpdatedByWhatIsRemembered(t *testing.T) {
 	}
 }
 
+func TestAnImageThatIsGoneIsReadFromItsRegistryByTheDigestThatTheEngineKept(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
+		b.engine.KeepsDigests = true
+		b.engine.Lose(b.old.ImageID)
+		if r := b.cycle(b.Context()); r.Outcome != core.OutcomeUnchanged || r.Reason.Code != core.UpToDate {
+			t.Errorf("with nothing new: %s: %s", r.Outcome, r.Reason)
+		}
+		b.remembers("once it was read", b.old.ImageID)
+		b.publish(coretest.Good)
+		b.updater.Reader = nil
+		if r := b.cycle(b.Context()); r.Outcome != core.OutcomeUpdated {
+			t.Errorf("with a new image: %s: %s", r.Outcome, r.Reason)
+		}
+		b.wantTidy()
+	})
+}
+
 func TestAContainerWhoseImageIsGoneAndUnknownIsHeld(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(b *bench) {

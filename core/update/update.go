@@ -23,6 +23,7 @@ import (
 type Updater struct {
 	Engine   Engine        // required
 	Registry Checker       // required
+	Reader   Reader        // nil if nobody can be asked what an image says
 	Journal  Journal       // required
 	Hooks    Hooks         // nil if there are none
 	Settings core.Settings // required
@@ -172,10 +173,14 @@ func (u *Updater) parallel() int {
 
 // log tells of one container.
 func (u *Updater) log(name string) *slog.Logger {
+	return u.logger().With(slog.String("container", name))
+}
+
+func (u *Updater) logger() *slog.Logger {
 	if u.Log == nil {
 		return slog.New(slog.DiscardHandler)
 	}
-	return u.Log.With(slog.String("container", name))
+	return u.Log
 }
 
 // runs is the image that a container runs, with the digest that registries

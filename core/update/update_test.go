@@ -59,7 +59,7 @@ func inBubbleWith(t *testing.T, labels map[string]string, test func(b *bench)) {
 
 func (b *bench) newUpdater(e update.Engine) *update.Updater {
 	u := &update.Updater{
-		Engine: e, Registry: b.engine, Journal: b.journal, Owner: "0123456789ab",
+		Engine: e, Registry: b.engine, Reader: b.engine, Journal: b.journal, Owner: "0123456789ab",
 		Settings: core.Settings{Defaults: core.DefaultPolicy(), CheckSchedule: func(string) error { return nil }},
 	}
 	if b.hooks != nil {
