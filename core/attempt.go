@@ -63,6 +63,9 @@ type Swap struct {
 	// TagMoved is set while that tag points to the new image for a moment, so
 	// that the successor can be created from it (line 3).
 	TagMoved bool `json:"tag_moved,omitempty"`
+	// Ailing is set where P was not well before: nothing can be told from its being so
+	// afterwards.
+	Ailing bool `json:"ailing,omitempty"`
 
 	Policy   Policy   `json:"policy"`
 	Snapshot Snapshot `json:"snapshot,omitempty"` // of the predecessor
@@ -99,8 +102,10 @@ type Attempt struct {
 	Reinstated bool `json:"reinstated,omitempty"`
 	// Lost is set when the ledger had lost it, and it was made anew from S's mark.
 	Lost bool `json:"lost,omitempty"`
-	// Cause is why it was rolled back, once it is.
-	Cause *Reason `json:"cause,omitempty"`
+	// Cause is why it was rolled back, once it is, and Blamed the name of the container
+	// of the group that is at fault.
+	Cause  *Reason `json:"cause,omitempty"`
+	Blamed string  `json:"blamed,omitempty"`
 
 	// Ran is when S was about to be started for the first time: from then on it may
 	// have changed data.
@@ -115,8 +120,8 @@ type Attempt struct {
 	Hooks []HookState `json:"hooks,omitempty"`
 }
 
-// swaps are all of them, the first of the group first.
-func (a Attempt) swaps() []Swap { return append([]Swap{a.Swap}, a.Members...) }
+// Swaps are all of them, the first of the group first.
+func (a Attempt) Swaps() []Swap { return append([]Swap{a.Swap}, a.Members...) }
 
 // Mark is the value of MarkLabel: what must be known to undo or finish a
 // replacement when everything but the engine has been lost.
@@ -131,6 +136,9 @@ type Mark struct {
 	// TagBefore. See Swap.
 	Reference string `json:"reference"`
 	TagBefore string `json:"tag_before"`
+	// Rebuilt is set on a predecessor that was made anew, because somebody had removed
+	// it.
+	Rebuilt bool `json:"rebuilt,omitempty"`
 	// Group are the predecessors of the whole group in their order, where there is one.
 	Group []Parked `json:"group,omitempty"`
 }
@@ -173,7 +181,7 @@ func (a Attempt) MarkOf(s Swap) Mark {
 	if len(a.Members) == 0 {
 		return m
 	}
-	for _, s := range a.swaps() {
+	for _, s := range a.Swaps() {
 		m.Group = append(m.Group, Parked{
 			ID: s.Predecessor, Name: s.Name, Part: s.Part, Needs: s.Needs, RestartPolicy: s.RestartPolicy, State: s.State,
 		})

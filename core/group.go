@@ -135,7 +135,7 @@ func (f *fleet) untouchable(i int) string {
 	case f.circular[i]:
 		return "it depends on itself"
 	}
-	return ""
+	return f.world.adrift(c)
 }
 
 // foreign tells whether a container is another Refit's business. One that no label

@@ -192,6 +192,12 @@ func TestOneThatCannotFollowHoldsTheGroup(t *testing.T) {
 		"a child that is dead holds the group": {
 			all(container("vpn"), container("child", on("vpn"), state(core.Dead))), nil, "vpn!dependency-held",
 		},
+		"a child that runs on one that is down holds the group": {
+			all(container("vpn"), container("mid", on("vpn"), unlabelled, state(core.Exited)), container("low", on("mid"), unlabelled)), nil, "vpn!dependency-held",
+		},
+		"one that runs on one that is down is held": {
+			all(container("vpn", unlabelled, state(core.Exited)), container("child", on("vpn"))), nil, "child!unsupported",
+		},
 		"a child that is Refit holds the group": {
 			all(container("vpn"), container("child", on("vpn"))), func(w *core.World) { w.Settings.Self = "id-child" }, "vpn!dependency-held child!unsupported",
 		},

@@ -255,6 +255,8 @@ func (s *Step) obstacles(w World) {
 		s.Action, s.Reason = Hold, c.Obstacles[0]
 	case c.ImageGone:
 		s.settle(Hold, Unsupported, "its image %s is gone from the engine: what of its settings came from there is unknown", Short(c.Image.ID))
+	case w.adrift(c) != "":
+		s.settle(Hold, Unsupported, "%s", w.adrift(c))
 	case ref.Digest != "":
 		s.settle(Keep, PinnedImage, "its reference %s names a digest", ref.Text)
 	case s.Policy.Pull && !c.knows(ref.Repository):
@@ -262,6 +264,17 @@ func (s *Step) obstacles(w World) {
 	case s.Policy.Strategy == StartFirst:
 		s.startFirst(w)
 	}
+}
+
+// adrift says why a container that runs could not be started again if it were stopped:
+// one whose namespace it shares, or that it has a link to, does not run. "" if it could.
+func (w World) adrift(c Container) string {
+	for _, other := range w.Containers {
+		if c.State.Up() && !other.State.Up() && slices.Contains(c.Tethers, other.Name) {
+			return fmt.Sprintf("%s, without which it does not start, is %s: start that first", other.Name, other.State)
+		}
+	}
+	return ""
 }
 
 // knows tells whether a registry has told the engine a digest of the

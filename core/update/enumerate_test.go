@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -50,6 +51,10 @@ type trial struct {
 	kind    coretest.Kind
 	hooks   bool
 	rejects bool // a hook refuses the new container
+	// group: others hang on it. bad: one of them has a new image, too, which fails.
+	group, bad     bool
+	beside, paused bool
+	victim         string // to whom somebody does something; "" means web
 }
 
 func (tr *trial) String() string {
@@ -57,10 +62,41 @@ func (tr *trial) String() string {
 	if tr.hooks {
 		text += ", hooks"
 	}
-	if tr.rejects {
-		text += " that reject it"
+	for _, more := range []struct {
+		is   bool
+		what string
+	}{
+		{tr.rejects, " that reject it"}, {tr.group, ", a group"}, {tr.bad, " with a bad member"}, {tr.beside, ", start-first"},
+		{tr.paused, ", paused"}, {tr.victim != "", " and somebody at " + tr.victim},
+	} {
+		if more.is {
+			text += more.what
+		}
 	}
 	return text
+}
+
+// stride is at every how many calls of a recovery it is killed.
+func (tr *trial) stride() int {
+	switch {
+	case os.Getenv("REFIT_TORTURE") == "full":
+		return 1
+	case tr.group:
+		return 11
+	case tr.beside, tr.paused:
+		return 4
+	default:
+		return 1
+	}
+}
+
+// next is the call of a recovery that it is killed at after that one: another one for
+// each call of the update that the fault was at.
+func next(killed, stride, call int) int {
+	if killed == 0 {
+		return 1 + call%stride
+	}
+	return killed + stride
 }
 
 func enumerateAll(t *testing.T, cases *atomic.Int64, tr *trial) {
@@ -76,21 +112,27 @@ func enumerateAll(t *testing.T, cases *atomic.Int64, tr *trial) {
 
 // enumerate makes the fault at one call, with what may follow it: a recovery, one
 // with the ledger lost, and one that is killed itself at each of its calls. With
-// hooks there is no killed recovery of a lost ledger, or of what somebody else did.
+// hooks there is no killed recovery of a lost ledger, or of what somebody else did; of
+// a group that of a killed process only.
 func enumerate(t *testing.T, cases *atomic.Int64, tr *trial, fault coretest.Fault, call int) (more bool) {
 	var labels map[string]string
 	if tr.hooks {
 		labels = withHooks
 	}
+	if tr.beside {
+		labels = map[string]string{"refit.strategy": "start-first", "refit.start-first-shared": "true"}
+	}
 	for _, ledgerLost := range []bool{false, true} {
-		short := testing.Short() || tr.hooks && (fault.Interloper || ledgerLost)
-		for killed, dies := 0, true; dies; killed++ {
+		short := testing.Short() || tr.hooks && (fault.Interloper || ledgerLost) || tr.group && !fault.Fatal
+		stride := tr.stride()
+		for killed, dies := 0, true; dies; killed = next(killed, stride, call) {
 			cases.Add(1)
 			inBubbleWith(t, labels, func(b *bench) {
 				e := &enumeration{bench: b, trial: tr, fault: fault, killed: killed > 0, lost: ledgerLost}
 				if tr.rejects {
 					b.hooks.Rejects = true
 				}
+				e.furnish()
 				b.publish(tr.kind)
 				e.what = fmt.Sprintf("call %d, ledger lost %t, recovery killed at its call %d", call, ledgerLost, killed)
 				more = e.run(call)
@@ -129,13 +171,14 @@ type enumeration struct {
 	clashed bool
 	// strangers are the containers that somebody made when the fault was made.
 	strangers []core.Status
+	before    map[string]core.Status // those that hang on web
 }
 
 // run does a cycle with the fault at the n-th call, and tells whether there was one.
 func (e *enumeration) run(n int) bool {
 	ctx, cancel := context.WithCancel(e.Context())
 	defer cancel()
-	scene := &coretest.Scene{Engine: e.engine, Name: "web", Cancel: cancel}
+	scene := &coretest.Scene{Engine: e.engine, Name: e.subject(), Cancel: cancel}
 	calls, clashes := 0, 0
 	defer func() { e.clashed = len(e.engine.Clashes()) > clashes && !e.soon }()
 	e.intercept(func(call string, do func() error) error {
@@ -157,11 +200,21 @@ func (e *enumeration) run(n int) bool {
 	plan, err := e.updater.Plan(ctx, nil, nil)
 	if err == nil {
 		for _, s := range plan.Steps {
-			e.image = e.engine.Published(s.To)
+			if s.Container.Name == "web" {
+				e.image = e.engine.Published(s.To)
+			}
 		}
 		e.updater.Apply(ctx, plan)
 	}
 	return calls >= n
+}
+
+// subject is the container to which somebody does something.
+func (e *enumeration) subject() string {
+	if e.victim != "" {
+		return e.victim
+	}
+	return "web"
 }
 
 // follow looks at a call that comes so many after the fault.
@@ -224,7 +277,7 @@ func (e *enumeration) recoverAndCheck() {
 	if err != nil {
 		e.Fatal(err)
 	}
-	for _, wrong := range slices.Concat(violations(e, all), e.hookViolations(), e.untold()) {
+	for _, wrong := range slices.Concat(violations(e, all), e.groupViolations(all), e.hookViolations(), e.untold()) {
 		e.Errorf("%s (%s): %s", e.what, e.call, wrong)
 	}
 }
@@ -282,14 +335,14 @@ func violations(e *enumeration, all []core.Container) []string {
 		wrong = append(wrong, "a stranger's container was touched (-before +after):\n"+diff)
 	}
 	web := e.look("web")
-	if e.fault.Will == coretest.Theft && isStranger(web.ID) {
-		return append(wrong, theft(all)...)
+	if e.fault.Will == coretest.Theft && isStranger(e.look(e.subject()).ID) {
+		return append(wrong, theft(all, e.subject())...)
 	}
 	if what := e.standing(web); what != "" {
 		wrong = append(wrong, what)
 	}
 	for _, c := range all {
-		if c.Name != "web" && !isStranger(c.ID) {
+		if _, belongs := e.before[c.Name]; c.Name != "web" && !belongs && !isStranger(c.ID) {
 			wrong = append(wrong, fmt.Sprintf("%s is left over, %s", c.Name, c.State))
 		}
 	}
@@ -310,12 +363,17 @@ func violations(e *enumeration, all []core.Container) []string {
 func (e *enumeration) untold() []string {
 	web := e.look("web")
 	switch {
-	case e.lost, len(e.journal.Lines) == 0, e.fault.Will == coretest.Theft && isStranger(web.ID):
+	case e.lost, len(e.journal.Lines) == 0, e.fault.Will == coretest.Theft && isStranger(e.look(e.subject()).ID):
 		return nil
 	case len(e.journal.History) == 0:
 		return []string{"an attempt was begun, and its end is not in the history"}
 	}
-	last := e.journal.History[len(e.journal.History)-1]
+	last := e.journal.History[0]
+	for _, r := range e.journal.History {
+		if r.Name == "web" {
+			last = r
+		}
+	}
 	replaced := web.Exists() && web.ID != e.old.ID && web.ImageID != e.old.ImageID
 	says := []core.Outcome{core.OutcomeUpdated, core.OutcomeRecovered, core.OutcomeFailed, core.OutcomeDown}
 	switch {
@@ -338,6 +396,8 @@ func (e *enumeration) standing(web core.Status) string {
 		return "the container is lost"
 	case !web.State.Up() && !halted && !removed:
 		return "web is " + string(web.State)
+	case e.paused && web.State != core.Paused && !e.fault.Interloper:
+		return "web is not paused"
 	default:
 		return e.identity(web, removed)
 	}
@@ -362,9 +422,9 @@ func (e *enumeration) identity(web core.Status, removed bool) string {
 
 // theft is what must hold when a stranger has the name: the predecessor or a
 // successor is still there, beside it.
-func theft(all []core.Container) []string {
+func theft(all []core.Container, name string) []string {
 	for _, c := range all {
-		if strings.HasPrefix(c.Name, "web.refit-") && !isStranger(c.ID) {
+		if strings.HasPrefix(c.Name, name+".refit-") && !isStranger(c.ID) {
 			return nil
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/refit-dev/refit/core"
@@ -17,14 +18,18 @@ const finishLimit = 5 * time.Minute
 func (r *replacement) finish(ctx context.Context) {
 	ctx, cancel := uncut(ctx, finishLimit+r.grace())
 	defer cancel()
-	r.result.ID = r.Successor
+	for _, s := range r.swaps {
+		s.result.ID = s.next()
+	}
 	if err := r.commit(ctx); err != nil {
 		r.leave(err)
-		r.result.Notes = append(r.result.Notes, "not all is tidied yet, Refit will try again: "+err.Error())
+		r.note("not all is tidied yet, Refit will try again: %v", err)
 		return
 	}
-	r.log.Info("updated", slog.String("from", core.Short(r.From.ID)), slog.String("to", core.Short(r.To.ID)),
-		slog.Duration("downtime", r.result.Downtime.Round(time.Millisecond)))
+	for _, s := range r.swaps {
+		s.log.Info("updated", slog.String("from", core.Short(s.From.ID)), slog.String("to", core.Short(s.To.ID)),
+			slog.Duration("downtime", s.result.Downtime.Round(time.Millisecond)))
+	}
 }
 
 func (r *replacement) commit(ctx context.Context) error {
@@ -32,34 +37,59 @@ func (r *replacement) commit(ctx context.Context) error {
 	if err := r.save(ctx, core.LineCommit); err != nil {
 		return err
 	}
-	if err := r.moveTag(ctx); err != nil {
+	if err := r.each(ctx, (*swap).pauseAgain); err != nil {
 		return err
 	}
-	if err := r.removePredecessor(ctx); err != nil {
+	if err := r.eachMoving(ctx, (*swap).moveTag); err != nil {
 		return err
 	}
-	if err := r.dropKeptTag(ctx); err != nil {
-		return err
-	}
-	if r.Policy.Cleanup {
-		r.cleanImage(ctx, r.From.ID)
+	for _, s := range slices.Backward(r.swaps) {
+		if s.Part == core.Moves {
+			if err := s.removePredecessor(ctx); err != nil {
+				return err
+			}
+		}
+		if err := s.dropKeptTag(ctx); err != nil {
+			return err
+		}
+		if s.Policy.Cleanup && s.Changes() {
+			s.cleanImage(ctx, s.From.ID)
+		}
 	}
 	return r.over(ctx)
 }
 
+// pauseAgain pauses what stands in the place of a P that was paused. One that is gone
+// or down meanwhile is somebody's will.
+func (s *swap) pauseAgain(ctx context.Context) error {
+	if s.State != core.Paused {
+		return nil
+	}
+	s.log.Info("pausing it again")
+	failed := s.r.Engine.Pause(ctx, s.next())
+	if failed == nil {
+		return nil
+	}
+	now, err := s.r.Engine.Look(ctx, s.next())
+	if err != nil || now.State.Up() {
+		return fmt.Errorf("pause the new container again: %w", failed)
+	}
+	return nil
+}
+
 // removePredecessor removes P, never with a volume. Somebody may have started it
 // meanwhile: the successor has its place, so it is stopped again.
-func (r *replacement) removePredecessor(ctx context.Context) error {
-	p, err := r.Engine.Look(ctx, r.Predecessor)
+func (s *swap) removePredecessor(ctx context.Context) error {
+	p, err := s.r.Engine.Look(ctx, s.Predecessor)
 	if err != nil {
 		return fmt.Errorf("inspect the old container: %w", err)
 	}
 	if p.State.Up() {
-		if err := r.Engine.Stop(ctx, p.ID, r.Policy.StopSignal, r.Policy.StopTimeout); err != nil {
+		if err := s.r.Engine.Stop(ctx, p.ID, s.Policy.StopSignal, s.Policy.StopTimeout); err != nil {
 			return fmt.Errorf("stop the old container: %w", err)
 		}
 	}
-	if err := r.Engine.Remove(ctx, r.Predecessor, false); err != nil {
+	if err := s.r.Engine.Remove(ctx, s.Predecessor, false); err != nil {
 		return fmt.Errorf("remove the old container: %w", err)
 	}
 	return nil
@@ -67,18 +97,21 @@ func (r *replacement) removePredecessor(ctx context.Context) error {
 
 // moveTag points the reference to the new image, unless somebody has pointed it
 // elsewhere meanwhile: that one is tried in the next cycle.
-func (r *replacement) moveTag(ctx context.Context) error {
-	reference := r.From.Reference.Text
-	defer r.references.lock(reference)()
-	now, err := r.Engine.Resolve(ctx, reference)
+func (s *swap) moveTag(ctx context.Context) error {
+	if !s.Changes() {
+		return nil
+	}
+	reference := s.From.Reference.Text
+	defer s.r.references.lock(reference)()
+	now, err := s.r.Engine.Resolve(ctx, reference)
 	if err != nil {
 		return fmt.Errorf("look up %s: %w", reference, err)
 	}
-	if now != "" && now != r.To.ID && now != r.TagBefore && now != r.From.ID {
-		r.result.Notes = append(r.result.Notes, "somebody moved the local tag "+reference+" meanwhile: it was left there")
+	if now != "" && now != s.To.ID && now != s.TagBefore && now != s.From.ID {
+		s.result.Notes = append(s.result.Notes, "somebody moved the local tag "+reference+" meanwhile: it was left there")
 		return nil
 	}
-	if err := r.Engine.Tag(ctx, r.To.ID, reference); err != nil {
+	if err := s.r.Engine.Tag(ctx, s.To.ID, reference); err != nil {
 		return fmt.Errorf("point %s to the new image: %w", reference, err)
 	}
 	return nil
@@ -87,20 +120,20 @@ func (r *replacement) moveTag(ctx context.Context) error {
 // dropKeptTag removes the second tag. It is moved to the new image first: an
 // engine removes an image together with its last name, and the new image has
 // another name, its digest or the reference itself.
-func (r *replacement) dropKeptTag(ctx context.Context) error {
-	kept := r.KeptTag(0)
-	id, err := r.Engine.Resolve(ctx, kept)
+func (s *swap) dropKeptTag(ctx context.Context) error {
+	kept := s.keptTag()
+	id, err := s.r.Engine.Resolve(ctx, kept)
 	if err != nil {
 		return fmt.Errorf("look up %s: %w", kept, err)
 	}
 	if id == "" {
 		return nil
 	}
-	if err := r.Engine.Tag(ctx, r.To.ID, kept); err != nil {
+	if err := s.r.Engine.Tag(ctx, s.To.ID, kept); err != nil {
 		// The new image is gone. Untag itself refuses to take an image along.
-		r.log.Debug("the new image is gone", slog.Any("error", err))
+		s.log.Debug("the new image is gone", slog.Any("error", err))
 	}
-	if err := r.Engine.Untag(ctx, kept); err != nil {
+	if err := s.r.Engine.Untag(ctx, kept); err != nil {
 		return fmt.Errorf("remove the tag %s: %w", kept, err)
 	}
 	return nil
@@ -108,14 +141,14 @@ func (r *replacement) dropKeptTag(ctx context.Context) error {
 
 // cleanImage removes an image that nobody uses. A clean-up that fails is no
 // failure of the update.
-func (r *replacement) cleanImage(ctx context.Context, id string) {
-	removed, err := r.Engine.RemoveImage(ctx, id)
+func (s *swap) cleanImage(ctx context.Context, id string) {
+	removed, err := s.r.Engine.RemoveImage(ctx, id)
 	switch {
 	case err != nil:
-		r.result.Notes = append(r.result.Notes, fmt.Sprintf("image %s stays: %v", core.Short(id), err))
+		s.result.Notes = append(s.result.Notes, fmt.Sprintf("image %s stays: %v", core.Short(id), err))
 	case removed:
-		r.log.Info("removing image", slog.String("image", core.Short(id)))
+		s.log.Info("removing image", slog.String("image", core.Short(id)))
 	default:
-		r.log.Info("keeping image, it is still used", slog.String("image", core.Short(id)))
+		s.log.Info("keeping image, it is still used", slog.String("image", core.Short(id)))
 	}
 }

@@ -29,14 +29,14 @@ var errDisturbed = errors.New("the gate was disturbed")
 
 // gate watches S until it has proved itself. A nil error means that it has; a
 // *failure that it has not; errInterrupted that ctx ended before there was a verdict.
-func (r *replacement) gate(ctx context.Context) error {
+func (s *swap) gate(ctx context.Context) error {
 	for range disturbances {
-		err := r.watchOnce(ctx)
+		err := s.watchOnce(ctx)
 		if !errors.Is(err, errDisturbed) {
 			return err
 		}
-		r.log.Warn("beginning the gate again", slog.Any("error", err))
-		if err := r.startAgain(ctx); err != nil {
+		s.log.Warn("beginning the gate again", slog.Any("error", err))
+		if err := s.startAgain(ctx); err != nil {
 			return err
 		}
 	}
@@ -47,59 +47,59 @@ func (r *replacement) gate(ctx context.Context) error {
 //
 // An engine says Running=true of a container that waits for its next restart, so
 // the state alone proves nothing: RestartCount and StartedAt must not move.
-func (r *replacement) watchOnce(ctx context.Context) error {
-	first, err := r.see(ctx)
+func (s *swap) watchOnce(ctx context.Context) error {
+	first, err := s.see(ctx)
 	if err != nil && !errors.Is(err, errDisturbed) {
 		return err
 	}
 	began := time.Now()
-	r.log.Info("watching", slog.Bool("healthcheck", first.Health.Status != ""), slog.Duration("for", r.span(first)))
+	s.log.Info("watching", slog.Bool("healthcheck", first.Health.Status != ""), slog.Duration("for", s.span(first)))
 	for {
-		now, err := r.see(ctx)
+		now, err := s.see(ctx)
 		if err != nil {
 			return err
 		}
-		verdict, err := r.judge(first, now, time.Since(began))
-		if err != nil && now.Health.Status != "unhealthy" && r.signalled(ctx, first) {
+		verdict, err := s.judge(first, now, time.Since(began))
+		if err != nil && now.Health.Status != "unhealthy" && s.signalled(ctx, first) {
 			return fmt.Errorf("%w: somebody stopped the new container", errDisturbed)
 		}
 		if verdict || err != nil {
-			return r.withEvidence(ctx, now, err)
+			return s.withEvidence(ctx, now, err)
 		}
 		select {
 		case <-ctx.Done():
 			return errInterrupted
-		case <-time.After(r.pause(time.Since(began))):
+		case <-time.After(s.pause(time.Since(began))):
 		}
 	}
 }
 
 // signalled tells whether S was asked to end since it was seen as s. An engine
 // that can say neither this nor anything else is one that shuts down.
-func (r *replacement) signalled(ctx context.Context, s core.Status) bool {
-	asked, err := r.Engine.Signalled(ctx, s.ID, s.StartedAt)
+func (s *swap) signalled(ctx context.Context, first core.Status) bool {
+	asked, err := s.r.Engine.Signalled(ctx, first.ID, first.StartedAt)
 	if err == nil {
 		return asked
 	}
-	_, err = r.Engine.Look(ctx, s.ID)
+	_, err = s.r.Engine.Look(ctx, first.ID)
 	return err != nil
 }
 
 // startAgain brings S back after a disturbance. An engine that shuts down still
 // answers for a moment, so a refusal is tried again for a while.
-func (r *replacement) startAgain(ctx context.Context) error {
+func (s *swap) startAgain(ctx context.Context) error {
 	var err error
 	for range 30 {
-		s, seen := r.see(ctx)
+		now, seen := s.see(ctx)
 		switch {
 		case errors.Is(seen, errInterrupted):
 			return seen
-		case seen == nil && !s.Exists():
+		case seen == nil && !now.Exists():
 			return fail(core.ChangedMeanwhile, "somebody removed the new container")
-		case seen == nil && s.State.Up():
+		case seen == nil && now.State.Up():
 			return nil
 		case seen == nil:
-			if err = r.Engine.Start(ctx, r.Successor); err == nil {
+			if err = s.r.Engine.Start(ctx, s.next()); err == nil {
 				return nil
 			}
 		}
@@ -113,56 +113,56 @@ func (r *replacement) startAgain(ctx context.Context) error {
 }
 
 // pause is short at first, when most failures show, and never longer than half a second.
-func (r *replacement) pause(since time.Duration) time.Duration {
+func (s *swap) pause(since time.Duration) time.Duration {
 	return min(max(since/4, 25*time.Millisecond), 500*time.Millisecond)
 }
 
 // span is how long the gate may take.
-func (r *replacement) span(s core.Status) time.Duration {
+func (s *swap) span(now core.Status) time.Duration {
 	switch {
-	case s.Health.Status == "":
-		return r.Policy.GateStable
-	case r.Policy.GateTimeout > 0:
-		return r.Policy.GateTimeout
+	case now.Health.Status == "":
+		return s.Policy.GateStable
+	case s.Policy.GateTimeout > 0:
+		return s.Policy.GateTimeout
 	default:
-		return s.Health.Limit + healthMargin
+		return now.Health.Limit + healthMargin
 	}
 }
 
 // judge gives a verdict: passed (true, nil), failed (an error), or none yet.
-func (r *replacement) judge(first, now core.Status, since time.Duration) (passed bool, err error) {
+func (s *swap) judge(first, now core.Status, since time.Duration) (passed bool, err error) {
 	switch {
 	case !now.Exists():
 		return false, fail(core.ChangedMeanwhile, "somebody removed the new container")
-	case now.State == core.Exited && now.ExitCode == 0 && r.Policy.GateStable == 0:
+	case now.State == core.Exited && now.ExitCode == 0 && s.Policy.GateStable == 0:
 		return true, nil
 	case restarted(first, now):
 		return false, fail(core.GateFailed, "the new container restarts again and again%s", exit(now))
-	case now.State == core.Paused && since <= r.span(now)+blindness:
+	case now.State == core.Paused && since <= s.span(now)+blindness:
 		return false, nil // a person's doing: no verdict yet
 	case now.State == core.Paused:
 		return false, fail(core.Interrupted, "somebody paused the new container")
 	case now.State != core.Running:
 		return false, fail(core.GateFailed, "the new container ended%s", exit(now))
 	default:
-		return r.judgeHealth(now, since)
+		return s.judgeHealth(now, since)
 	}
 }
 
 // judgeHealth judges a container that runs and has not been restarted.
-func (r *replacement) judgeHealth(now core.Status, since time.Duration) (passed bool, err error) {
+func (s *swap) judgeHealth(now core.Status, since time.Duration) (passed bool, err error) {
 	switch now.Health.Status {
 	case "unhealthy":
 		return false, fail(core.GateFailed, "the new container is unhealthy")
 	case "starting":
-		if since > r.span(now) {
-			return false, fail(core.GateFailed, "the new container was not healthy within %s", r.span(now))
+		if since > s.span(now) {
+			return false, fail(core.GateFailed, "the new container was not healthy within %s", s.span(now))
 		}
 		return false, nil
 	case "healthy":
 		return true, nil
 	default:
-		return since >= r.span(now), nil
+		return since >= s.span(now), nil
 	}
 }
 
@@ -187,25 +187,25 @@ func exit(s core.Status) string {
 
 // see looks at S, and waits for an engine that does not answer. Once it answers
 // again the error is errDisturbed: what happened meanwhile proves nothing.
-func (r *replacement) see(ctx context.Context) (core.Status, error) {
+func (s *swap) see(ctx context.Context) (core.Status, error) {
 	since := time.Now()
 	away := false
 	for {
-		s, err := r.glance(ctx)
+		now, err := s.glance(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return s, errInterrupted
+			return now, errInterrupted
 		case err == nil && away:
-			return s, fmt.Errorf("%w: the engine did not answer for %s", errDisturbed, time.Since(since).Round(time.Second))
+			return now, fmt.Errorf("%w: the engine did not answer for %s", errDisturbed, time.Since(since).Round(time.Second))
 		case err == nil:
-			return s, nil
+			return now, nil
 		case time.Since(since) > blindness:
-			return s, fmt.Errorf("watch the new container: %w", err)
+			return now, fmt.Errorf("watch the new container: %w", err)
 		}
 		away = true
 		select {
 		case <-ctx.Done():
-			return s, errInterrupted
+			return now, errInterrupted
 		case <-time.After(time.Second):
 		}
 	}
@@ -213,23 +213,23 @@ func (r *replacement) see(ctx context.Context) (core.Status, error) {
 
 // glance looks at S once. An engine that takes the question and says nothing is
 // as good as away.
-func (r *replacement) glance(ctx context.Context) (core.Status, error) {
+func (s *swap) glance(ctx context.Context) (core.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	return r.Engine.Look(ctx, r.Successor)
+	return s.r.Engine.Look(ctx, s.next())
 }
 
 // withEvidence adds to a failure what the container left behind.
-func (r *replacement) withEvidence(ctx context.Context, s core.Status, err error) error {
+func (s *swap) withEvidence(ctx context.Context, now core.Status, err error) error {
 	var f *failure
-	if !errors.As(err, &f) || !s.Exists() {
+	if !errors.As(err, &f) || !now.Exists() {
 		return err
 	}
-	f.evidence = &core.Evidence{OOMKilled: s.OOMKilled, HealthOutput: s.Health.Output}
-	if s.State != core.Running {
-		f.evidence.ExitCode = &s.ExitCode
+	f.evidence = &core.Evidence{OOMKilled: now.OOMKilled, HealthOutput: now.Health.Output}
+	if now.State != core.Running {
+		f.evidence.ExitCode = &now.ExitCode
 	}
-	if lines, err := r.Engine.Logs(ctx, s.ID, evidenceLines); err == nil {
+	if lines, err := s.r.Engine.Logs(ctx, now.ID, evidenceLines); err == nil {
 		f.evidence.Logs = lines
 	}
 	return f

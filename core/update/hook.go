@@ -58,21 +58,35 @@ func (r *replacement) preRecreate(ctx context.Context) error {
 // cold fails if something runs that was to be down: a hook is told that nothing
 // is writing.
 func (r *replacement) cold(ctx context.Context) error {
-	switch name, err := r.running(ctx, r.Predecessor); {
-	case err != nil:
-		return engineFailed(err, "see that nothing runs")
-	case name != "":
-		return fail(core.ChangedMeanwhile, "somebody started %s", name)
-	default:
+	return r.eachMoving(ctx, func(s *swap, ctx context.Context) error {
+		switch name, err := s.running(ctx, s.Predecessor); {
+		case err != nil:
+			return engineFailed(err, "see that nothing runs")
+		case name != "":
+			return fail(core.ChangedMeanwhile, "somebody started %s", name)
+		default:
+			return nil
+		}
+	})
+}
+
+// hooked are the hooks that go with the container's replacement: it gets another image.
+func (s *swap) hooked() []string {
+	if s.Part != core.Moves || !s.Changes() {
 		return nil
 	}
+	return s.Policy.Hooks
 }
 
 // before calls the hooks of a stage before S runs, in their order. Whatever goes
 // wrong means that the update does not happen.
 func (r *replacement) before(ctx context.Context, stage core.Stage, line core.Line) error {
-	answers := r.describe(ctx, r.Policy.Hooks)
-	for _, name := range r.Policy.Hooks {
+	return r.eachMoving(ctx, func(s *swap, ctx context.Context) error { return s.before(ctx, stage, line) })
+}
+
+func (s *swap) before(ctx context.Context, stage core.Stage, line core.Line) error {
+	answers := s.r.describe(ctx, s.hooked())
+	for _, name := range s.hooked() {
 		a, err := usable(answers, name)
 		if err != nil {
 			return err
@@ -80,7 +94,7 @@ func (r *replacement) before(ctx context.Context, stage core.Stage, line core.Li
 		if !a.Has(stage) {
 			continue
 		}
-		reply, err := r.stage(ctx, name, stage, line)
+		reply, err := s.stage(ctx, name, stage, line)
 		switch {
 		case errors.As(err, new(*failure)): // the ledger's, or not cold
 			return err
@@ -91,7 +105,7 @@ func (r *replacement) before(ctx context.Context, stage core.Stage, line core.Li
 		case reply.Verdict == core.Veto:
 			return fail(core.HookVetoed, "hook %s refuses this image: %s", name, reply.Reason)
 		default:
-			r.result.RetryAt = reply.RetryAt
+			s.result.RetryAt, s.r.result.RetryAt = reply.RetryAt, reply.RetryAt
 			return fail(core.HookDeferred, "hook %s puts it off: %s", name, reply.Reason)
 		}
 	}
@@ -101,14 +115,23 @@ func (r *replacement) before(ctx context.Context, stage core.Stage, line core.Li
 // postUpdate is line 9: S has passed its gate, and the hooks test it, the last one
 // first.
 func (r *replacement) postUpdate(ctx context.Context) error {
-	if !r.State.Up() {
+	for _, s := range slices.Backward(r.swaps) {
+		if err := s.postUpdate(ctx); err != nil {
+			return s.named(err)
+		}
+	}
+	return nil
+}
+
+func (s *swap) postUpdate(ctx context.Context) error {
+	if !s.State.Up() {
 		return nil
 	}
-	answers := r.describe(ctx, r.Policy.Hooks)
-	for _, name := range slices.Backward(r.Policy.Hooks) {
+	answers := s.r.describe(ctx, s.hooked())
+	for _, name := range slices.Backward(s.hooked()) {
 		a, err := usable(answers, name)
 		if err == nil && a.Has(core.PostUpdate) {
-			_, err = r.stage(ctx, name, core.PostUpdate, core.LinePostUpdate)
+			_, err = s.stage(ctx, name, core.PostUpdate, core.LinePostUpdate)
 		}
 		switch {
 		case err == nil:
@@ -127,21 +150,21 @@ func (r *replacement) postUpdate(ctx context.Context) error {
 // stage calls one hook at one stage. That it is called is written down before, and
 // what it wants to be told later after. The error is a *failure only if it is the
 // ledger's, or something runs that was to be down.
-func (r *replacement) stage(ctx context.Context, name string, stage core.Stage, line core.Line) (core.HookReply, error) {
-	id := r.Predecessor
+func (s *swap) stage(ctx context.Context, name string, stage core.Stage, line core.Line) (core.HookReply, error) {
+	r, id := s.r, s.Predecessor
 	switch stage {
 	case core.PostUpdate:
-		id = r.Successor
+		id = s.Successor
 	case core.PreRecreate:
 		if err := r.cold(ctx); err != nil {
 			return core.HookReply{}, err
 		}
 	default:
 	}
-	i := slices.IndexFunc(r.Attempt.Hooks, func(h core.HookState) bool { return h.Name == name })
+	i := slices.IndexFunc(r.Attempt.Hooks, func(h core.HookState) bool { return h.Name == name && h.Container == s.Name })
 	if i < 0 {
 		i = len(r.Attempt.Hooks)
-		r.Attempt.Hooks = append(r.Attempt.Hooks, core.HookState{Name: name})
+		r.Attempt.Hooks = append(r.Attempt.Hooks, core.HookState{Name: name, Container: s.Name})
 	}
 	h := &r.Attempt.Hooks[i]
 	before := h.Stage
@@ -152,7 +175,7 @@ func (r *replacement) stage(ctx context.Context, name string, stage core.Stage, 
 		}
 		return core.HookReply{}, err
 	}
-	reply, err := r.call(ctx, core.HookCall{Hook: name, Stage: stage, ID: id, State: h.State})
+	reply, err := s.call(ctx, core.HookCall{Hook: name, Stage: stage, ID: id, State: h.State})
 	if err != nil || bytes.Equal(reply.State, h.State) {
 		return reply, err
 	}
@@ -161,17 +184,17 @@ func (r *replacement) stage(ctx context.Context, name string, stage core.Stage, 
 }
 
 // call logs and makes the call, with what every stage is told, and notes how it went.
-func (r *replacement) call(ctx context.Context, c core.HookCall) (core.HookReply, error) {
-	c.Attempt, c.Name, c.Running = r.Attempt.ID, r.Name, r.State.Up()
-	c.Labels, c.Mounts, c.From, c.To = r.Labels, r.Mounts, r.From, r.To
-	c.Settings, c.Started = r.Policy.HookConfig[c.Hook], !r.Ran.IsZero()
-	r.log.Info("calling a hook", slog.String("hook", c.Hook), slog.String("stage", string(c.Stage)))
+func (s *swap) call(ctx context.Context, c core.HookCall) (core.HookReply, error) {
+	c.Attempt, c.Name, c.Running = s.r.Attempt.ID, s.Name, s.State.Up()
+	c.Labels, c.Mounts, c.From, c.To = s.Labels, s.Mounts, s.From, s.To
+	c.Settings, c.Started = s.Policy.HookConfig[c.Hook], !s.r.Ran.IsZero()
+	s.log.Info("calling a hook", slog.String("hook", c.Hook), slog.String("stage", string(c.Stage)))
 	began := time.Now()
-	reply, err := r.Updater.Hooks.Call(ctx, c)
+	reply, err := s.r.Updater.Hooks.Call(ctx, c)
 	report := core.HookReport{Hook: c.Hook, Stage: c.Stage, Took: time.Since(began)}
 	if err != nil {
 		report.Fault = err.Error()
 	}
-	r.result.Hooks = append(r.result.Hooks, report)
+	s.result.Hooks = append(s.result.Hooks, report)
 	return reply, err
 }

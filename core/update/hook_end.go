@@ -42,26 +42,26 @@ func (r *replacement) toldOfRollback() bool {
 }
 
 // stoppedFor tells whether P was stopped, or was no running container in the first
-// place, when the hook was called.
+// place, when the hook was called. Beside a P that runs nothing can be restored.
 func (r *replacement) stoppedFor(h core.HookState) bool {
-	return r.Touched || h.Stage != core.PreUpdate
+	return r.Touched || h.Stage != core.PreUpdate && !r.beside()
 }
 
 // running returns the name of the one of P (or what stands for it) and S that is
 // not down, "" if both are.
-func (r *replacement) running(ctx context.Context, id string) (string, error) {
-	p, err := r.Engine.Look(ctx, id)
+func (s *swap) running(ctx context.Context, id string) (string, error) {
+	p, err := s.r.Engine.Look(ctx, id)
 	if err != nil {
 		return "", fmt.Errorf("see that the old container is down: %w", err)
 	}
-	s, err := r.successor(ctx)
+	fresh, err := s.successor(ctx)
 	switch {
 	case err != nil:
 		return "", err
-	case p.State.Up() || p.State == core.Paused:
+	case p.State.Up():
 		return p.Name, nil
-	case s.State.Up() || s.State == core.Paused:
-		return s.Name, nil
+	case fresh.State.Up():
+		return fresh.Name, nil
 	default:
 		return "", nil
 	}
@@ -76,19 +76,19 @@ func (r *replacement) rollBackHooks(ctx context.Context, try int) {
 		time.Sleep(time.Duration(try*try) * time.Second)
 	}
 	failed := false
-	r.eachOpen(ctx, func(h *core.HookState, a core.HookAnswer, err error) {
+	r.eachOpen(ctx, func(s *swap, h *core.HookState, a core.HookAnswer, err error) {
 		switch {
 		case !r.stoppedFor(*h), err == nil && !a.Has(core.OnRollback):
 			return
 		case err == nil:
-			err = r.rollBackHook(ctx, *h)
+			err = s.rollBackHook(ctx, *h)
 		}
 		if err != nil && try < rollbackTries {
 			failed = true
-			r.log.Warn("hook failed, trying again", slog.String("hook", h.Name), slog.String("stage", string(core.OnRollback)), slog.Any("error", err))
+			s.log.Warn("hook failed, trying again", slog.String("hook", h.Name), slog.String("stage", string(core.OnRollback)), slog.Any("error", err))
 			return
 		}
-		r.ended(ctx, h, core.OnRollback, err)
+		s.ended(ctx, h, core.OnRollback, err)
 	})
 	if !failed {
 		r.Told = true
@@ -97,40 +97,37 @@ func (r *replacement) rollBackHooks(ctx context.Context, try int) {
 }
 
 // rollBackHook tells one hook of the rollback.
-func (r *replacement) rollBackHook(ctx context.Context, h core.HookState) error {
-	why, err := r.unsafe(ctx)
+func (s *swap) rollBackHook(ctx context.Context, h core.HookState) error {
+	why, err := s.unsafe(ctx)
 	if err != nil {
 		return err
 	}
 	if why != "" {
-		note := "data must not be restored: " + why
-		if !slices.Contains(r.result.Notes, note) {
-			r.result.Notes = append(r.result.Notes, note)
-		}
+		s.r.note("data must not be restored: %s", why)
 	}
-	_, err = r.call(ctx, core.HookCall{
-		Hook: h.Name, Stage: core.OnRollback, ID: r.atRest, State: h.State,
-		Stopped: why == "", Outcome: core.OutcomeRolledBack, Reason: r.result.Reason,
+	_, err = s.call(ctx, core.HookCall{
+		Hook: h.Name, Stage: core.OnRollback, ID: s.old.ID, State: h.State,
+		Stopped: why == "", Outcome: core.OutcomeRolledBack, Reason: s.r.result.Reason,
 	})
 	return err
 }
 
 // unsafe says why data must not be restored, "" if it may: neither P nor S runs, and
 // nobody has written since P was stopped but an S that was on probation.
-func (r *replacement) unsafe(ctx context.Context) (string, error) {
-	name, err := r.running(ctx, r.atRest)
+func (s *swap) unsafe(ctx context.Context) (string, error) {
+	name, err := s.running(ctx, s.old.ID)
 	if err != nil {
 		return "", err
 	}
-	p, err := r.Engine.Look(ctx, r.atRest)
+	p, err := s.r.Engine.Look(ctx, s.old.ID)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("inspect the old container: %w", err)
 	case name != "":
 		return name + " runs", nil
-	case r.Served:
+	case s.r.Served:
 		return "the new container has served for long, and what was written meanwhile would be lost", nil
-	case p.ID == r.Predecessor && !r.RunningSince.IsZero() && !p.StartedAt.Equal(r.RunningSince):
+	case p.ID == s.Predecessor && !s.RunningSince.IsZero() && !p.StartedAt.Equal(s.RunningSince):
 		return "the old container was started meanwhile, and what it has written would be lost", nil
 	default:
 		return "", nil
@@ -141,16 +138,16 @@ func (r *replacement) unsafe(ctx context.Context) (string, error) {
 // not had theirs yet.
 func (r *replacement) tellFinished(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx)
-	r.eachOpen(ctx, func(h *core.HookState, a core.HookAnswer, err error) {
+	r.eachOpen(ctx, func(s *swap, h *core.HookState, a core.HookAnswer, err error) {
 		if err == nil && !a.Has(core.Finished) {
 			return
 		}
 		if err == nil {
-			_, err = r.call(ctx, core.HookCall{
-				Hook: h.Name, Stage: core.Finished, ID: r.result.ID, State: h.State, Outcome: r.end(), Reason: r.result.Reason,
+			_, err = s.call(ctx, core.HookCall{
+				Hook: h.Name, Stage: core.Finished, ID: s.result.ID, State: h.State, Outcome: r.end(), Reason: r.result.Reason,
 			})
 		}
-		r.ended(ctx, h, core.Finished, err)
+		s.ended(ctx, h, core.Finished, err)
 	})
 }
 
@@ -161,7 +158,7 @@ func (r *replacement) end() core.Outcome {
 		return r.result.Outcome
 	case r.Cause == nil:
 		return core.OutcomeUpdated
-	case r.Touched:
+	case r.undone():
 		return core.OutcomeRolledBack
 	default:
 		return core.OutcomeHeld
@@ -169,8 +166,8 @@ func (r *replacement) end() core.Outcome {
 }
 
 // eachOpen calls tell for the hooks that were called and have not had their end, the
-// last one first, with what each of them is, or why it cannot be used.
-func (r *replacement) eachOpen(ctx context.Context, tell func(h *core.HookState, a core.HookAnswer, err error)) {
+// last one first, with whose they are, what they are, or why they cannot be used.
+func (r *replacement) eachOpen(ctx context.Context, tell func(s *swap, h *core.HookState, a core.HookAnswer, err error)) {
 	var names []string
 	for _, h := range r.Attempt.Hooks {
 		if !h.Ended {
@@ -184,17 +181,22 @@ func (r *replacement) eachOpen(ctx context.Context, tell func(h *core.HookState,
 			continue
 		}
 		a, err := usable(answers, h.Name)
-		tell(h, a, err)
+		tell(r.swapOf(h.Container), h, a, err)
 	}
+}
+
+// swapOf is the container of that name, the first of the group if there is none.
+func (r *replacement) swapOf(name string) *swap {
+	return r.swaps[max(0, slices.IndexFunc(r.swaps, func(s *swap) bool { return s.Name == name }))]
 }
 
 // ended writes down that the hook has had its end. One that went wrong is told to
 // people.
-func (r *replacement) ended(ctx context.Context, h *core.HookState, stage core.Stage, err error) {
+func (s *swap) ended(ctx context.Context, h *core.HookState, stage core.Stage, err error) {
 	if err != nil {
-		r.result.Notes = append(r.result.Notes, "hook "+h.Name+", "+string(stage)+": "+reasonOf(err, "").Text)
-		r.log.Error("hook failed", slog.String("hook", h.Name), slog.String("stage", string(stage)), slog.Any("error", err))
+		s.result.Notes = append(s.result.Notes, "hook "+h.Name+", "+string(stage)+": "+reasonOf(err, "").Text)
+		s.log.Error("hook failed", slog.String("hook", h.Name), slog.String("stage", string(stage)), slog.Any("error", err))
 	}
 	h.Ended = true
-	r.noteIf(r.save(ctx, r.Line))
+	s.r.noteIf(s.r.save(ctx, s.r.Line))
 }

@@ -40,13 +40,13 @@ func TestJudge(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := &replacement{Attempt: core.Attempt{Swap: core.Swap{Policy: core.Policy{GateStable: test.stable}}}}
+			s := &swap{Swap: &core.Swap{Policy: core.Policy{GateStable: test.stable}}}
 			now := first
 			if test.change != nil {
 				test.change(&now)
 			}
 			got := none
-			switch ok, err := r.judge(first, now, test.since); {
+			switch ok, err := s.judge(first, now, test.since); {
 			case err != nil:
 				got = failed
 			case ok:

@@ -41,15 +41,28 @@ func (u *Updater) expects(ctx context.Context, known []core.Attempt, all []core.
 	if err != nil {
 		return false, err
 	}
-	for attempt := range kept {
-		made := func(c core.Container) bool { return c.Mark != nil && c.Mark.Attempt == attempt }
-		if slices.ContainsFunc(all, made) {
-			continue
+	begun := map[string]int{} // attempt → how many containers it concerns
+	for suffix := range kept {
+		begun[attemptOf(suffix)]++
+	}
+	for attempt, n := range begun {
+		made := map[string]bool{} // for those predecessors
+		for _, c := range all {
+			if c.Mark != nil && c.Mark.Attempt == attempt {
+				made[c.Mark.Predecessor] = true
+			}
 		}
 		i := slices.IndexFunc(known, func(a core.Attempt) bool { return a.ID == attempt })
-		if i < 0 || known[i].Successor == "" && (known[i].Line == core.LineCreate || known[i].Line == core.LineRollback) {
+		if i < 0 && len(made) < n || i >= 0 && awaits(known[i], made) {
 			return true, nil
 		}
 	}
 	return false, nil
+}
+
+// awaits tells whether a successor of the attempt may be on its way that is not made.
+func awaits(a core.Attempt, made map[string]bool) bool {
+	return (a.Line == core.LineCreate || a.Line == core.LineRollback) && slices.ContainsFunc(a.Swaps(), func(s core.Swap) bool {
+		return s.Part == core.Moves && s.Successor == "" && !made[s.Predecessor]
+	})
 }

@@ -4,31 +4,65 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/refit-dev/refit/core"
 )
 
-// withoutPredecessor goes on with a rollback when P is gone: a person or a prune
-// removed it while it was parked. It returns the container to go on with in P's
-// place, or none when there is nothing left to do.
-func (r *replacement) withoutPredecessor(ctx context.Context, s core.Status) (p core.Status, err error) {
-	p, err = r.rebuilt(ctx)
+// withoutPredecessors goes on with a rollback when a P is gone: a person or a prune
+// removed it while it was parked. Over means that nothing is left to do; what is to be
+// made anew is made by rebuildLost.
+func (r *replacement) withoutPredecessors(ctx context.Context) (over bool, err error) {
+	var lost, moving []*swap
+	for _, s := range r.swaps {
+		s.left = s.left || !s.old.Exists() && s.givenUp()
+		switch {
+		case s.left || s.Part != core.Moves:
+			continue
+		case !s.old.Exists():
+			lost = append(lost, s)
+		}
+		moving = append(moving, s)
+	}
 	switch {
-	case err != nil || p.Exists():
-		return p, err
-	case !r.Touched && r.State.Up():
-		r.result.Outcome = core.OutcomeHeld
-		r.result.Reason = core.Reason{Code: core.ChangedMeanwhile, Text: "somebody removed it while its successor was prepared"}
-		return p, r.tidyUndone(ctx, s)
-	case s.Exists() && (!r.provenBad() || len(r.Snapshot) == 0):
-		return p, r.adopt(ctx, s)
-	case len(r.Snapshot) > 0 && (s.Exists() || !r.resumed):
-		return r.rebuild(ctx, s)
-	default:
+	case len(moving) == 0:
 		r.result.Outcome = core.OutcomeHeld
 		r.result.Reason = core.Reason{Code: core.ChangedMeanwhile, Text: "somebody removed both the old and the new container"}
-		return p, r.tidyUndone(ctx, s)
+		if !r.Touched {
+			r.result.Reason.Text = "somebody removed it while its successor was prepared"
+		}
+		return true, r.endWithout(ctx)
+	case len(lost) > 0 && r.adoptable(lost, moving):
+		return true, r.adopt(ctx, moving)
+	default:
+		return false, nil
 	}
+}
+
+// givenUp tells whether nothing stands for a P that is gone, by somebody's will.
+func (s *swap) givenUp() bool {
+	return !s.r.Touched && s.State.Up() || !s.fresh.Exists() && (len(s.Snapshot) == 0 || s.r.resumed)
+}
+
+// endWithout tidies up after containers that somebody has removed, and gives the
+// others back what they had.
+func (r *replacement) endWithout(ctx context.Context) error {
+	if err := r.setAside(ctx); err != nil {
+		return err
+	}
+	if err := r.reinstate(ctx); err != nil {
+		return err
+	}
+	return r.tidyUndone(ctx)
+}
+
+// adoptable tells whether the new containers are to be kept, unproven as they are,
+// because an old one is gone: they are all there is, or had no chance yet. In a group
+// that would cost the others theirs, so it is done only if nothing else can be.
+func (r *replacement) adoptable(lost, moving []*swap) bool {
+	there := !slices.ContainsFunc(moving, func(s *swap) bool { return !s.fresh.Exists() })
+	unknown := slices.ContainsFunc(lost, func(s *swap) bool { return len(s.Snapshot) == 0 })
+	return there && (unknown || len(r.swaps) == 1 && !r.provenBad())
 }
 
 // provenBad tells whether S had its chance.
@@ -37,100 +71,161 @@ func (r *replacement) provenBad() bool {
 }
 
 // rebuilt finds what an earlier try of rebuild made.
-func (r *replacement) rebuilt(ctx context.Context) (core.Status, error) {
-	c, err := r.Engine.Look(ctx, r.Name)
+func (s *swap) rebuilt(ctx context.Context) (core.Status, error) {
+	c, err := s.r.Engine.Look(ctx, s.Name)
 	if err != nil {
 		return core.Status{}, fmt.Errorf("look for a rebuilt container: %w", err)
 	}
-	if !c.Exists() || c.Mark == nil || c.Mark.Attempt != r.Attempt.ID || c.ImageID != r.From.ID {
+	if !s.made(c) || !c.Mark.Rebuilt {
 		return core.Status{}, nil
 	}
 	return c, nil
 }
 
-// rebuild makes P anew, from the record and the image that was kept: another
-// id, the same settings.
-func (r *replacement) rebuild(ctx context.Context, s core.Status) (core.Status, error) {
-	if err := r.keepOldImage(ctx); err != nil {
-		if s.Exists() { // bad as it is, it is all there is
-			r.result.Notes = append(r.result.Notes, "the old image is gone, too: "+err.Error())
-			return core.Status{}, r.adopt(ctx, s)
+// rebuildLost makes those anew that are gone, from the record and the images that
+// were kept: other ids, the same settings. So are those that hang on one of them.
+func (r *replacement) rebuildLost(ctx context.Context) error {
+	others := map[string]string{}
+	for _, s := range r.swaps {
+		if s.left {
+			continue
 		}
-		return core.Status{}, err
+		hangs := s.Part == core.Moves && slices.ContainsFunc(s.Needs, func(id string) bool { return others[id] != "" })
+		original := s.old.ID == s.Predecessor
+		if !s.old.Exists() || hangs && original && len(s.Snapshot) > 0 {
+			if err := s.rebuild(ctx, others); err != nil {
+				return err
+			}
+		}
+		if s.old.Exists() && s.old.ID != s.Predecessor {
+			others[s.Predecessor] = s.old.ID
+		}
 	}
-	if err := r.setAside(ctx, s); err != nil {
-		return core.Status{}, err
+	return nil
+}
+
+// rebuild makes P anew. Others are those whose place another one has.
+func (s *swap) rebuild(ctx context.Context, others map[string]string) error {
+	if err := s.keepOldImage(ctx); err != nil {
+		if s.fresh.Exists() { // bad as it is, it is all there is
+			s.r.note("the old image is gone, too: %v", err)
+			s.left = true
+			return s.adopt(ctx)
+		}
+		return err
 	}
-	r.log.Warn("making the old container again, somebody removed it")
-	id, err := r.createFromRecord(ctx)
+	if s.old.Exists() {
+		if err := s.r.Engine.Remove(ctx, s.old.ID, false); err != nil {
+			return fmt.Errorf("remove a container that hangs on one that is gone: %w", err)
+		}
+	}
+	s.log.Warn("making the old container again, somebody removed it")
+	id, err := s.createFromRecord(ctx, others)
 	if nameTaken(err) {
-		return core.Status{}, fail(core.Stranger, "somebody removed the old container and has a new one of the name %s", r.Name)
+		return s.named(fail(core.Stranger, "somebody removed the old container and has a new one of the name %s", s.Name))
 	}
 	if err != nil {
-		return core.Status{}, fmt.Errorf("make the old container again: %w", err)
+		return fmt.Errorf("make the old container again: %w", err)
 	}
-	r.result.Notes = append(r.result.Notes, "somebody removed the old container meanwhile: it was made again, with a new id and the same settings")
-	p, err := r.Engine.Look(ctx, id)
-	if err != nil {
-		return core.Status{}, fmt.Errorf("inspect the container that was made again: %w", err)
+	s.note("somebody removed the old container meanwhile: it was made again, with a new id and the same settings")
+	if s.old, err = s.r.Engine.Look(ctx, id); err != nil {
+		return fmt.Errorf("inspect the container that was made again: %w", err)
 	}
-	return p, nil
+	return nil
 }
 
 // keepOldImage makes sure that P's image is on the engine: a prune of everything
 // unused takes it with its tags when P is gone. Its digest brings it back.
-func (r *replacement) keepOldImage(ctx context.Context) error {
-	err := r.Engine.Tag(ctx, r.From.ID, r.KeptTag(0))
-	if err == nil || r.From.Digest == "" {
+func (s *swap) keepOldImage(ctx context.Context) error {
+	err := s.r.Engine.Tag(ctx, s.From.ID, s.keptTag())
+	if err == nil || s.From.Digest == "" {
 		return err
 	}
-	id, err := r.Engine.Pull(ctx, r.From)
+	id, err := s.r.Engine.Pull(ctx, s.From)
 	if err != nil {
 		return fmt.Errorf("pull the old image again: %w", err)
 	}
-	r.From.ID = id
-	return r.Engine.Tag(ctx, id, r.KeptTag(0))
+	s.From.ID = id
+	return s.r.Engine.Tag(ctx, id, s.keptTag())
 }
 
-func (r *replacement) createFromRecord(ctx context.Context) (id string, err error) {
-	defer r.references.lock(r.From.Reference.Text)()
-	reference := r.From.Reference.Text
-	before, err := r.Engine.Resolve(ctx, reference)
+func (s *swap) createFromRecord(ctx context.Context, others map[string]string) (id string, err error) {
+	reference, engine := s.From.Reference.Text, s.r.Engine
+	defer s.r.references.lock(reference)()
+	before, err := engine.Resolve(ctx, reference)
 	if err != nil {
 		return "", err
 	}
-	if err := r.Engine.Tag(ctx, r.From.ID, reference); err != nil {
-		return "", err
+	if before != s.From.ID {
+		if err := engine.Tag(ctx, s.From.ID, reference); err != nil {
+			return "", err
+		}
 	}
-	id, err = r.Engine.Create(ctx, core.Draft{Name: r.Name, From: r.Snapshot, Reference: reference, Mark: r.MarkOf(r.Swap)})
-	if before != "" && before != r.To.ID {
-		err = errors.Join(err, r.Engine.Tag(ctx, before, reference))
+	mark := s.r.MarkOf(*s.Swap)
+	mark.Rebuilt = true
+	id, err = engine.Create(ctx, core.Draft{Name: s.Name, From: s.Snapshot, Reference: reference, Replaced: others, Mark: mark})
+	if before != "" && before != s.From.ID && (before != s.To.ID || !s.Changes()) {
+		err = errors.Join(err, engine.Tag(ctx, before, reference))
 	}
 	return id, err
 }
 
-// adopt keeps an S whose P is gone, unproven as it is: it is all there is.
-func (r *replacement) adopt(ctx context.Context, s core.Status) error {
-	err := r.Engine.Rename(ctx, s.ID, r.Name)
+// adopt keeps the new containers, unproven as they are.
+func (r *replacement) adopt(ctx context.Context, moving []*swap) error {
+	for _, s := range moving {
+		if err := s.adopt(ctx); err != nil {
+			return err
+		}
+	}
+	for _, s := range r.swaps {
+		if s.Part == core.Restarts {
+			if err := s.reinstate(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return r.over(ctx)
+}
+
+// adopt keeps S, unproven as it is: it is all there is.
+func (s *swap) adopt(ctx context.Context) error {
+	r := s.r
+	if s.old.Exists() { // another one of the group is gone, and this one cannot be without it
+		if err := s.putDown(ctx, s.old); err != nil {
+			return err
+		}
+		if err := r.Engine.Remove(ctx, s.old.ID, false); err != nil {
+			return fmt.Errorf("remove the old container: %w", err)
+		}
+	}
+	err := r.Engine.Rename(ctx, s.fresh.ID, s.Name)
 	if nameTaken(err) { // somebody made a new container of that name: ours goes
-		return r.tidyUndone(ctx, s)
+		return s.discard(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("give the new container its name: %w", err)
 	}
-	if err := r.Engine.SetRestartPolicy(ctx, s.ID, r.RestartPolicy); err != nil {
+	if err := r.Engine.SetRestartPolicy(ctx, s.fresh.ID, s.RestartPolicy); err != nil {
 		return fmt.Errorf("give the new container its restart policy: %w", err)
 	}
-	r.result.ID, r.result.Outcome = s.ID, core.OutcomeFailed
-	r.result.Notes = append(r.result.Notes, "somebody removed the old container meanwhile: the new one was kept, unproven")
-	if r.State.Up() && !s.State.Up() {
-		if err := r.Engine.Start(ctx, s.ID); err != nil {
+	s.kept, s.result.ID, r.result.Outcome = true, s.fresh.ID, core.OutcomeFailed
+	r.note("somebody removed the old container meanwhile: the new one was kept, unproven")
+	if s.State.Up() && !s.fresh.State.Up() {
+		if err := r.Engine.Start(ctx, s.fresh.ID); err != nil {
 			r.result.Outcome = core.OutcomeDown
-			r.result.Notes = append(r.result.Notes, fmt.Sprintf("the new container does not start: %v; see docker logs %s", err, r.Name))
+			r.note("the new container does not start: %v; see docker logs %s", err, s.Name)
 		}
 	}
-	if err := r.dropKeptTag(ctx); err != nil {
+	return s.dropKeptTag(ctx)
+}
+
+// discard removes an S that has no place any more.
+func (s *swap) discard(ctx context.Context) error {
+	if err := s.putDown(ctx, s.fresh); err != nil {
 		return err
 	}
-	return r.over(ctx)
+	if err := errors.Join(s.tagBack(ctx), s.r.Engine.Remove(ctx, s.fresh.ID, true)); err != nil {
+		return fmt.Errorf("remove the new container: %w", err)
+	}
+	return s.dropKeptTag(ctx)
 }

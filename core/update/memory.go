@@ -110,15 +110,15 @@ func (u *Updater) rememberImages(ctx context.Context, wanted map[string]core.Ima
 }
 
 // snapshot takes P's, and tells whether its image is gone from the engine.
-func (r *replacement) snapshot(ctx context.Context, id string) (gone bool, err error) {
-	known, gone, err := r.defaults(ctx, r.From)
+func (s *swap) snapshot(ctx context.Context, id string) (gone bool, err error) {
+	known, gone, err := s.r.defaults(ctx, s.From)
 	if err != nil {
 		return gone, engineFailed(err, "learn what its image says")
 	}
-	if gone && !r.Changes() {
-		return gone, fail(core.Unsupported, "it cannot be made again, because its image %s is gone from the engine", core.Short(r.From.ID))
+	if gone && s.Part == core.Moves && !s.Changes() {
+		return gone, fail(core.Unsupported, "it cannot be made again, because its image %s is gone from the engine", core.Short(s.From.ID))
 	}
-	if r.Snapshot, err = r.Engine.Snapshot(ctx, id, known); err != nil {
+	if s.Snapshot, err = s.r.Engine.Snapshot(ctx, id, known); err != nil {
 		return gone, fail(core.Unsupported, "read its settings: %v", err)
 	}
 	return gone, nil

@@ -33,8 +33,8 @@ func (u *Updater) Recover(ctx context.Context) ([]core.Result, error) {
 	marked, foreign := u.marked(all, attempts)
 	results := foreign
 	for _, a := range slices.Concat(attempts, marked) {
-		result, pending := u.resume(ctx, a)
-		results = append(results, result)
+		ended, pending := u.resume(ctx, a)
+		results = append(results, ended...)
 		if pending != nil {
 			err = errors.Join(err, fmt.Errorf("recover %s: %w", a.Name, pending))
 		}
@@ -45,154 +45,154 @@ func (u *Updater) Recover(ctx context.Context) ([]core.Result, error) {
 	return results, errors.Join(err, u.dropStrayTags(ctx))
 }
 
-// marked makes attempts of the successors that the ledger does not know.
-func (u *Updater) marked(all []core.Container, known []core.Attempt) (ours []core.Attempt, foreign []core.Result) {
-	byID := map[string]core.Container{}
-	for _, c := range all {
-		byID[c.ID] = c
-	}
-	for _, s := range all {
-		if s.Mark == nil || slices.ContainsFunc(known, func(a core.Attempt) bool { return a.ID == s.Mark.Attempt }) {
-			continue
-		}
-		p, parked := byID[s.Mark.Predecessor]
-		name, waiting := strings.CutSuffix(s.Name, core.NewSuffix)
-		if parked {
-			name = strings.TrimSuffix(p.Name, core.OldSuffix)
-		}
-		if !parked && !waiting {
-			continue // finished long ago: the mark is dropped at its next update
-		}
-		if policy, _, _ := u.Settings.PolicyOf(s); policy.Scope != u.Settings.Scope {
-			continue // another Refit's by name, and none of our business
-		}
-		if s.Mark.Owner != u.Owner && !u.Adopt {
-			foreign = append(foreign, reportForeign(s, name))
-			continue
-		}
-		ours = append(ours, u.reconstruct(s, p, name))
-	}
-	return ours, foreign
-}
-
-func reportForeign(s core.Container, name string) core.Result {
-	return core.Result{
-		Name: name, ID: s.ID, Outcome: core.OutcomeHeld, Started: time.Now(),
-		Reason: core.Reason{Code: core.Foreign, Text: fmt.Sprintf("another Refit (%s) is replacing it, or was", s.Mark.Owner)},
-	}
-}
-
-// reconstruct makes an attempt of what S's mark says. P is zero if it is gone.
-func (u *Updater) reconstruct(s, p core.Container, name string) core.Attempt {
-	m := s.Mark
-	policy, _, _ := u.Settings.PolicyOf(s)
-	from := p.Image
-	from.Reference = s.Image.Reference
-	line := core.LineStart
-	if strings.HasSuffix(s.Name, core.NewSuffix) {
-		line = core.LineStop
-	}
-	return core.Attempt{
-		ID: m.Attempt, Owner: m.Owner, Line: line, Touched: m.State.Up(), Started: time.Now(), Ran: time.Now(), Lost: true,
-		Swap: core.Swap{
-			Name: name, Predecessor: m.Predecessor, RestartPolicy: m.RestartPolicy, State: m.State, Successor: s.ID,
-			From: from, To: s.Image, TagBefore: m.TagBefore, TagMoved: true, Policy: policy,
-			FromVersion: core.VersionOf(p.Labels), ToVersion: core.VersionOf(s.Labels), Labels: s.Labels, Mounts: p.Mounts,
-		},
-	}
-}
-
 // resume goes on with one attempt from the line at which it was left. Pending is
 // why it is not over yet.
-func (u *Updater) resume(ctx context.Context, a core.Attempt) (result core.Result, pending error) {
+func (u *Updater) resume(ctx context.Context, a core.Attempt) (results []core.Result, pending error) {
 	began := time.Now()
 	defer func() {
 		if p := recover(); p != nil {
-			result = core.Result{Name: a.Name, ID: a.Predecessor, From: a.From, To: a.To, Started: began}
+			result := core.Result{Name: a.Name, ID: a.Predecessor, From: a.From, To: a.To, Started: began}
 			u.panicked(&result, p)
-			pending = fmt.Errorf("panic: %v", p)
+			results, pending = []core.Result{result}, fmt.Errorf("panic: %v", p)
 		}
 	}()
-	r := &replacement{
-		Updater: u, Attempt: a, log: u.log(a.Name), place: func() {}, resumed: true,
-		result: core.Result{
-			Name: a.Name, ID: a.Predecessor, From: a.From, To: a.To, Started: began,
-			Outcome: core.OutcomeRecovered, Notify: a.Policy.Notify,
-		},
-	}
+	r := &replacement{Updater: u, Attempt: a, log: u.log(a.Name), place: func() {}, resumed: true}
+	r.enlist(began)
+	r.result.Outcome = core.OutcomeRecovered
 	if a.Lost && len(a.Policy.Hooks) > 0 {
-		r.result.Notes = append(r.result.Notes, fmt.Sprintf("the record of the update was lost, and with it what the hooks (%s) were told and said: "+
-			"they do not hear of its end, and nothing was restored", strings.Join(a.Policy.Hooks, ", ")))
+		r.note("the record of the update was lost, and with it what the hooks (%s) were told and said: "+
+			"they do not hear of its end, and nothing was restored", strings.Join(a.Policy.Hooks, ", "))
 	}
 	r.log.Warn("recovering an interrupted replacement", slog.String("line", string(a.Line)), slog.Time("begun", a.Started))
-	var err error
-	switch a.Line {
-	case core.LineStart, core.LinePostUpdate:
-		if err = r.resumeGate(ctx); err == nil {
-			err = r.postUpdate(ctx)
-		}
-	case core.LineCommit:
-		if err = r.resumeFinish(ctx); errors.Is(err, errDown) {
-			return r.result, r.pending
-		}
-	default:
-		err = fail(core.Interrupted, "an update was interrupted at line %q", a.Line)
-		if a.Cause != nil {
-			err = &failure{Reason: *a.Cause}
-		}
+	err := r.goOn(ctx)
+	if errors.Is(err, errDown) {
+		r.complete()
+		return r.results(), r.pending
 	}
 	if err == nil {
 		r.result.Reason = core.Reason{Code: core.Interrupted, Text: "an interrupted update was finished"}
 	}
 	r.conclude(context.WithoutCancel(ctx), err)
 	r.complete()
-	return r.result, r.pending
+	return r.results(), r.pending
 }
 
-// resumeGate watches an S that runs under its name; any other is rolled back.
-func (r *replacement) resumeGate(ctx context.Context) error {
-	s, err := r.see(ctx)
+// goOn does what is left of lines 5 to 9, as far as a replacement that was left at
+// that line can go forward; its error says that it cannot, or what must be undone.
+func (r *replacement) goOn(ctx context.Context) error {
 	switch {
-	case err != nil && !errors.Is(err, errDisturbed):
-		return err
-	case !s.Exists() || s.Name != r.Name:
-		return fail(core.Interrupted, "an update was interrupted before the new container stood in its place")
-	case r.State.Up() && s.StartedAt.IsZero():
-		return fail(core.Interrupted, "an update was interrupted before the new container ran")
-	case r.State.Up() && s.State == core.Exited && (s.ExitCode != 0 || r.Policy.GateStable > 0):
-		// It ended while nobody watched: by itself, or with the engine. It gets its
-		// chance again.
-		if err := r.startAgain(ctx); err != nil {
+	case r.Line == core.LineCommit:
+		return r.resumeFinish(ctx)
+	case r.beside() && (r.Line == core.LineStop || r.Line == core.LineRename):
+		return r.resumeBeside(ctx)
+	case !r.beside() && (r.Line == core.LineStart || r.Line == core.LinePostUpdate):
+		if err := r.resumeGate(ctx); err != nil {
 			return err
 		}
+		return r.postUpdate(ctx)
+	case r.Cause != nil:
+		return &failure{Reason: *r.Cause}
+	default:
+		return fail(core.Interrupted, "an update was interrupted at line %q", r.Line)
 	}
-	r.mindService(ctx)
-	return r.watch(ctx)
 }
 
-// resumeFinish makes sure that a committed S still stands.
-func (r *replacement) resumeFinish(ctx context.Context) error {
-	s, err := r.see(ctx)
-	switch {
-	case err != nil && !errors.Is(err, errDisturbed):
-		return err
-	case !s.Exists():
-		r.TagMoved = true // with P its image is the one that the tag is to name
-		return fail(core.ChangedMeanwhile, "somebody removed the new container")
-	case r.State.Up() && !s.State.Up() && s.State != core.Paused:
-		if err := r.startAgain(ctx); err != nil {
-			return r.downAfterCommit(err)
+// resumeGate watches those that run under their names, and starts those of a group
+// whose turn had not come; any other state is rolled back.
+func (r *replacement) resumeGate(ctx context.Context) error {
+	for _, s := range r.swaps {
+		if err := s.resumeGate(ctx); err != nil {
+			return s.named(err)
 		}
 	}
 	return nil
 }
 
+func (s *swap) resumeGate(ctx context.Context) error {
+	now, err := s.see(ctx)
+	switch {
+	case err != nil && !errors.Is(err, errDisturbed):
+		return err
+	case !now.Exists() || now.Name != s.Name:
+		return fail(core.Interrupted, "an update was interrupted before the new container stood in its place")
+	case s.State.Up():
+		if err := s.bringUp(ctx, now); err != nil {
+			return err
+		}
+		if err := s.policyBack(ctx); err != nil {
+			return engineFailed(err, "give it its restart policy")
+		}
+	}
+	s.r.mindService(ctx)
+	return s.watch(ctx)
+}
+
+// bringUp starts what was to run when it was left and does not.
+func (s *swap) bringUp(ctx context.Context, now core.Status) error {
+	never := now.StartedAt.IsZero()
+	switch {
+	case s.n == 0 && never:
+		return fail(core.Interrupted, "an update was interrupted before the new container ran")
+	case never, s.Part == core.Restarts && !now.State.Up():
+		return s.start(ctx) // its turn had not come
+	case now.State == core.Exited && (now.ExitCode != 0 || s.Policy.GateStable > 0):
+		// It ended while nobody watched: by itself, or with the engine. It gets its
+		// chance again.
+		return s.startAgain(ctx)
+	default:
+		return nil
+	}
+}
+
+// resumeFinish makes sure that every committed S still stands.
+func (r *replacement) resumeFinish(ctx context.Context) error {
+	for _, s := range r.swaps {
+		if err := s.resumeFinish(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *swap) resumeFinish(ctx context.Context) error {
+	now, err := s.see(ctx)
+	switch {
+	case err != nil && !errors.Is(err, errDisturbed):
+		return err
+	case !now.Exists() && s.r.turnable(ctx):
+		s.TagMoved = true // with P its image is the one that the tag is to name
+		return fail(core.ChangedMeanwhile, "somebody removed the new container")
+	case !now.Exists():
+		s.note("somebody removed the new container")
+		return nil
+	case s.State.Up() && !now.State.Up():
+		if err := s.startAgain(ctx); err != nil {
+			return s.downAfterCommit(err)
+		}
+	}
+	return nil
+}
+
+// turnable tells whether a committed replacement can still be turned round: no
+// predecessor has been removed, unless there is but one container.
+func (r *replacement) turnable(ctx context.Context) bool {
+	if len(r.swaps) == 1 {
+		return true
+	}
+	return r.each(ctx, func(s *swap, ctx context.Context) error {
+		if err := s.find(ctx); err != nil || !s.old.Exists() {
+			return errors.Join(err, errors.New("it is gone"))
+		}
+		return nil
+	}) == nil
+}
+
 // downAfterCommit is what there is to say when a committed S does not start any
 // more: from here on nothing is turned round, the next Recover tries again.
-func (r *replacement) downAfterCommit(cause error) error {
-	r.leave(cause)
-	r.result.Outcome, r.result.Reason = core.OutcomeDown, reasonOf(cause, core.StartFailed)
-	r.result.Notes = append(r.result.Notes, "the new container passed its gate and does not start any more: docker start "+r.Name)
+func (s *swap) downAfterCommit(cause error) error {
+	s.r.leave(cause)
+	s.r.result.Outcome, s.r.result.Reason = core.OutcomeDown, reasonOf(s.named(cause), core.StartFailed)
+	s.r.note("%s passed its gate and does not start any more: docker start %s", s.what(), s.Name)
 	return errDown
 }
 
@@ -208,11 +208,11 @@ func (u *Updater) dropStrayTags(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the ledger: %w", err)
 	}
-	for attempt, image := range kept {
-		tag := core.Attempt{ID: attempt, Owner: u.Owner}.KeptTag(0)
-		if slices.ContainsFunc(open, func(a core.Attempt) bool { return a.KeptTag(0) == tag }) {
+	for suffix, image := range kept {
+		if slices.ContainsFunc(open, func(a core.Attempt) bool { return a.ID == attemptOf(suffix) }) {
 			continue
 		}
+		tag := core.Attempt{ID: suffix, Owner: u.Owner}.KeptTag(0)
 		if err := u.tagsBack(ctx, image); err != nil {
 			return err
 		}
@@ -223,8 +223,14 @@ func (u *Updater) dropStrayTags(ctx context.Context) error {
 	return nil
 }
 
-// keptImages are the images that second tags of ours keep, by the attempt that
-// tagged them.
+// attemptOf is the attempt's id in the end of a second tag.
+func attemptOf(suffix string) string {
+	attempt, _, _ := strings.Cut(suffix, ".")
+	return attempt
+}
+
+// keptImages are the images that second tags of ours keep, by the ends of those tags:
+// the attempt's id, and which of its containers it is.
 func (u *Updater) keptImages(ctx context.Context) (map[string]string, error) {
 	tags, err := u.Engine.TagsOf(ctx, core.KeptRepository)
 	if err != nil {
@@ -233,8 +239,8 @@ func (u *Updater) keptImages(ctx context.Context) (map[string]string, error) {
 	kept := map[string]string{}
 	prefix := core.Attempt{Owner: u.Owner}.KeptTag(0)
 	for tag, image := range tags {
-		if attempt, ours := strings.CutPrefix(tag, prefix); ours {
-			kept[attempt] = image
+		if suffix, ours := strings.CutPrefix(tag, prefix); ours {
+			kept[suffix] = image
 		}
 	}
 	return kept, nil

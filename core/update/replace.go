@@ -13,12 +13,12 @@ import (
 	"github.com/refit-dev/refit/core"
 )
 
-// replacement is one container being replaced: P its predecessor, S the
-// successor, N the name. The lines are docs/design.md's, section 5.
+// replacement is a transaction: one container, or a group of them, in whose places
+// others are put. The lines are docs/design.md's, section 5.
 type replacement struct {
 	*Updater
 	core.Attempt
-	log *slog.Logger
+	swaps []*swap // the attempt's, in their order
 	// place gives back the place among those between stop and start.
 	place func()
 
@@ -27,11 +27,9 @@ type replacement struct {
 	// pending is why it is not over and should be tried again, nil if it is. What
 	// only a person can mend is not tried again.
 	pending error
-
-	result  core.Result
-	stopped time.Time // when P was asked to stop
-
-	atRest string // the id of what is to be started again, at R4
+	// result is that of the first of the group, and of the whole.
+	result *core.Result
+	log    *slog.Logger
 }
 
 // failure is a line that could not be done, with the reason for people. Where it
@@ -39,6 +37,7 @@ type replacement struct {
 type failure struct {
 	core.Reason
 	evidence *core.Evidence
+	of       string // the name of the container whose line it was, once that is known
 }
 
 func (f *failure) Error() string { return f.Reason.String() }
@@ -66,55 +65,39 @@ func (r *replacement) leave(err error) {
 // next start goes on from there.
 var errInterrupted = errors.New("interrupted in the gate")
 
-// replace puts a new container in the place of the step's. It returns when the
-// new one is proven, or the old one stands again.
-func (v *voyage) replace(ctx context.Context, s core.Step) core.Result {
-	began := time.Now()
-	c := s.Container
-	r := &replacement{
-		Updater: v.Updater,
-		log:     v.log(c.Name),
-		place:   func() {},
-		Attempt: core.Attempt{
-			ID: attemptID(), Owner: v.Owner, Started: began, Back: s.Back,
-			Swap: core.Swap{
-				Name: c.Name, Predecessor: c.ID, State: c.State, From: c.Image, To: s.To, Policy: s.Policy,
-				FromVersion: core.VersionOf(c.Labels),
-			},
-		},
-		result: core.Result{
-			Name: c.Name, ID: c.ID, Outcome: core.OutcomeUpdated, Reason: s.Reason,
-			From: c.Image, To: s.To, Started: began, Notify: s.Policy.Notify,
-		},
-	}
-	if len(s.Policy.Hooks) > 0 {
-		r.Labels, r.Mounts = c.Labels, c.Mounts
-	}
-	r.From = runs(c)
-	r.result.From = r.From
-	r.log.Info("found a new image", slog.String("image", c.Image.Reference.Text), slog.String("reason", s.Reason.Text))
-	same, err := r.pull(ctx)
+// replace puts new containers in the places of the step's. It returns when the new
+// ones are proven, or the old ones stand again, with a result for each.
+func (v *voyage) replace(ctx context.Context, s core.Step) []core.Result {
+	r := v.begin(s)
+	r.log.Info("found a new image", slog.String("image", r.From.Reference.Text), slog.String("reason", s.Reason.Text))
+	idle, err := r.pull(ctx)
 	switch {
 	case err != nil:
 		r.result.Outcome, r.result.Reason = core.OutcomeHeld, reasonOf(cancelled(ctx, err), core.PullFailed)
 		r.noteIf(r.enter(context.WithoutCancel(ctx), false))
-	case same:
-		r.result.Outcome = core.OutcomeUnchanged
-		r.result.Reason = core.Reason{Code: core.UpToDate, Text: "the new image has the same content"}
+	case len(r.swaps) == 0:
 	default:
 		defer func() { r.place() }() // also after a panic
 		err = r.forward(ctx, v.places)
 		r.conclude(context.WithoutCancel(ctx), cancelled(ctx, err))
 	}
 	r.complete()
-	return r.result
+	return append(r.results(), idle...)
 }
 
 // complete fills in what is known at the end only.
 func (r *replacement) complete() {
-	r.result.To, r.result.Took = r.To, time.Since(r.result.Started)
-	r.result.FromVersion, r.result.ToVersion = r.FromVersion, r.ToVersion
-	r.result.Ran, r.result.Undone = !r.Ran.IsZero(), r.Cause != nil
+	for _, s := range r.swaps {
+		s.complete()
+	}
+}
+
+// results are those of the whole group, in its order.
+func (r *replacement) results() (all []core.Result) {
+	for _, s := range r.swaps {
+		all = append(all, s.result)
+	}
+	return all
 }
 
 // over tells the hooks that it is over, and enters it.
@@ -127,7 +110,10 @@ func (r *replacement) over(ctx context.Context) error {
 // it. Open is set where something is still to be done.
 func (r *replacement) enter(ctx context.Context, open bool) error {
 	r.complete()
-	err := r.Journal.Record(ctx, core.Entry{Attempt: r.Attempt.ID, Open: open, Succeeded: r.succeeded(), Result: r.result, Lesson: r.lesson(ctx)})
+	all := r.results()
+	err := r.Journal.Record(ctx, core.Entry{
+		Attempt: r.Attempt.ID, Open: open, Succeeded: r.succeeded(), Result: all[0], Members: all[1:], Lesson: r.lesson(ctx),
+	})
 	if err != nil {
 		return fmt.Errorf("write the end into the ledger: %w", err)
 	}
@@ -139,7 +125,8 @@ func (r *replacement) succeeded() bool {
 	return r.Cause == nil && (r.result.Outcome == core.OutcomeUpdated || r.result.Outcome == core.OutcomeRecovered)
 }
 
-// lesson is what the end teaches. An image that a person has left is quarantined.
+// lesson is what the end teaches, about the image of the one that is to blame. An
+// image that a person has left is quarantined.
 func (r *replacement) lesson(ctx context.Context) *core.Lesson {
 	if r.Back && r.succeeded() {
 		return &core.Lesson{Image: r.From, At: time.Now(), Reason: core.Reason{Code: core.AskedBack, Text: "a person went back from it"}}
@@ -148,17 +135,25 @@ func (r *replacement) lesson(ctx context.Context) *core.Lesson {
 	if err != nil {
 		before = nil // only the length of a back-off depends on it
 	}
-	i := slices.IndexFunc(before, func(l core.Lesson) bool { return l.Container == r.Name && l.Teaches(r.To) })
+	s := r.blamed()
+	i := slices.IndexFunc(before, func(l core.Lesson) bool { return l.Container == s.Name && l.Teaches(s.To) })
 	if i < 0 {
-		return core.Learn(r.result, r.Policy, nil)
+		return core.Learn(s.result, s.Policy, nil)
 	}
-	return core.Learn(r.result, r.Policy, &before[i])
+	return core.Learn(s.result, s.Policy, &before[i])
 }
 
 // noteIf adds what went wrong, if anything, to what a person is told.
 func (r *replacement) noteIf(err error) {
 	if err != nil {
-		r.result.Notes = append(r.result.Notes, err.Error())
+		r.note("%s", err.Error())
+	}
+}
+
+// note adds something that a person should know, once.
+func (r *replacement) note(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(r.result.Notes, text) {
+		r.result.Notes = append(r.result.Notes, text)
 	}
 }
 
@@ -205,19 +200,17 @@ func (r *replacement) conclude(ctx context.Context, err error) {
 	}
 }
 
-// forward is lines 2 to 9.
+// forward is lines 2 to 9. With start-first the successor proves itself beside its
+// predecessor, and nothing is stopped before.
 func (r *replacement) forward(ctx context.Context, places chan struct{}) error {
+	take := func(ctx context.Context) error { return r.takePlace(ctx, places) }
 	lines := []func(context.Context) error{
-		r.record,
-		r.create,
-		r.preUpdate,
-		func(ctx context.Context) error { return r.takePlace(ctx, places) },
-		r.stop,
-		r.preRecreate,
-		r.rename,
-		r.start,
-		r.watch,
-		r.postUpdate,
+		r.record, r.create, r.preUpdate, take, r.stop, r.preRecreate, r.rename, r.start, r.postUpdate,
+	}
+	if r.beside() {
+		lines = []func(context.Context) error{
+			r.record, r.create, r.preUpdate, r.start, r.postUpdate, take, r.stop, r.stillUp, r.rename,
+		}
 	}
 	for _, line := range lines {
 		if err := line(ctx); err != nil {

@@ -3,6 +3,7 @@ package update
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -12,7 +13,7 @@ import (
 
 // takePlace waits until few enough containers are between stop and start.
 func (r *replacement) takePlace(ctx context.Context, places chan struct{}) error {
-	if !r.State.Up() {
+	if !r.up() {
 		return nil
 	}
 	select {
@@ -24,17 +25,16 @@ func (r *replacement) takePlace(ctx context.Context, places chan struct{}) error
 	}
 }
 
-// stop is line 5: P is checked once more, gets restart policy "no" so that its
-// stop cannot bring it back, and is stopped.
+// stop is line 5: each P is checked once more, gets restart policy "no" so that its
+// stop cannot bring it back, and is stopped, the last of the group first.
 func (r *replacement) stop(ctx context.Context) error {
-	p, err := r.unchanged(ctx)
-	if err != nil {
+	if err := r.each(ctx, (*swap).unchanged); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
 		return fail(core.Cancelled, "Refit was asked to end")
 	}
-	if !r.State.Up() {
+	if !r.up() {
 		return nil
 	}
 	r.Touched = true
@@ -42,16 +42,29 @@ func (r *replacement) stop(ctx context.Context) error {
 		r.Touched = false
 		return err
 	}
-	if err := r.park(ctx, p); err != nil {
+	for _, s := range slices.Backward(r.swaps) {
+		if err := s.stop(ctx); err != nil {
+			return s.named(err)
+		}
+	}
+	return nil
+}
+
+// stop sees to it that P is down, and stays down.
+func (s *swap) stop(ctx context.Context) error {
+	if !s.State.Up() {
+		return nil
+	}
+	if err := s.park(ctx); err != nil {
 		return err
 	}
-	r.log.Info("stopping", slog.String("signal", r.Policy.StopSignal))
-	r.stopped = time.Now()
-	ctx, cancel := uncut(ctx, r.grace()+callLimit)
+	s.log.Info("stopping", slog.String("signal", s.Policy.StopSignal))
+	s.stopped = time.Now()
+	ctx, cancel := uncut(ctx, s.grace()+callLimit)
 	defer cancel()
-	asked := r.Engine.Stop(ctx, r.Predecessor, r.Policy.StopSignal, r.Policy.StopTimeout)
+	asked := s.r.Engine.Stop(ctx, s.Predecessor, s.Policy.StopSignal, s.Policy.StopTimeout)
 	// What the answer was does not matter: is it down?
-	p, err = r.Engine.Look(ctx, r.Predecessor)
+	p, err := s.r.Engine.Look(ctx, s.Predecessor)
 	switch {
 	case err != nil:
 		return engineFailed(err, "see that it is down")
@@ -77,9 +90,17 @@ func uncut(ctx context.Context, limit time.Duration) (context.Context, context.C
 	return context.WithTimeout(context.WithoutCancel(ctx), limit)
 }
 
+// grace is how long the stops may take before the engine kills.
+func (r *replacement) grace() (all time.Duration) {
+	for _, s := range r.swaps {
+		all += s.grace()
+	}
+	return all
+}
+
 // grace is how long a stop may take before the engine kills.
-func (r *replacement) grace() time.Duration {
-	switch grace := r.Policy.StopTimeout; {
+func (s *swap) grace() time.Duration {
+	switch grace := s.Policy.StopTimeout; {
 	case grace < 0:
 		return longestGrace
 	case grace == 0:
@@ -90,32 +111,32 @@ func (r *replacement) grace() time.Duration {
 }
 
 // unchanged looks once more whether P is what was recorded, before it is touched.
-func (r *replacement) unchanged(ctx context.Context) (core.Status, error) {
-	p, err := r.Engine.Look(ctx, r.Predecessor)
+func (s *swap) unchanged(ctx context.Context) error {
+	p, err := s.r.Engine.Look(ctx, s.Predecessor)
 	if err != nil {
-		return p, engineFailed(err, "inspect it")
+		return engineFailed(err, "inspect it")
 	}
-	if p.Name != r.Name || p.State.Up() != r.State.Up() {
-		return p, fail(core.ChangedMeanwhile, "it was removed, renamed, stopped or started meanwhile")
+	if s.old = p; p.Name != s.Name || p.State.Up() != s.State.Up() {
+		return fail(core.ChangedMeanwhile, "it was removed, renamed, stopped or started meanwhile")
 	}
-	differences, err := r.Engine.Differences(ctx, core.Draft{From: r.Snapshot}, r.Predecessor)
+	differences, err := s.r.Engine.Differences(ctx, core.Draft{From: s.Snapshot}, s.Predecessor)
 	if err != nil {
-		return p, engineFailed(err, "look for changes")
+		return engineFailed(err, "look for changes")
 	}
 	if len(differences) > 0 {
-		return p, fail(core.ChangedMeanwhile, "its settings were changed meanwhile: %s", strings.Join(differences, "; "))
+		return fail(core.ChangedMeanwhile, "its settings were changed meanwhile: %s", strings.Join(differences, "; "))
 	}
-	return p, nil
+	return nil
 }
 
-// park sets the restart policy "no", where it is another.
-func (r *replacement) park(ctx context.Context, p core.Status) error {
-	if parked(p) {
+// park sets the restart policy "no", where it was another when it was looked at.
+func (s *swap) park(ctx context.Context) error {
+	if parked(s.old) {
 		return nil
 	}
 	ctx, cancel := uncut(ctx, callLimit)
 	defer cancel()
-	if err := r.Engine.SetRestartPolicy(ctx, p.ID, core.RestartPolicy{Name: "no"}); err != nil {
+	if err := s.r.Engine.SetRestartPolicy(ctx, s.Predecessor, core.RestartPolicy{Name: "no"}); err != nil {
 		return engineFailed(err, "set its restart policy to no")
 	}
 	return nil
@@ -133,58 +154,113 @@ func stateOf(s core.Status) string {
 	return string(s.State)
 }
 
-// rename is line 7: P is parked beside its name, S takes it.
+// rename is line 7: each P is parked beside its name, its S takes it.
 func (r *replacement) rename(ctx context.Context) error {
 	if err := r.save(ctx, core.LineRename); err != nil {
 		return err
 	}
+	return r.eachMoving(ctx, (*swap).rename)
+}
+
+func (s *swap) rename(ctx context.Context) error {
 	ctx, cancel := uncut(ctx, callLimit)
 	defer cancel()
-	if err := r.Engine.Rename(ctx, r.Predecessor, r.Name+core.OldSuffix); err != nil {
+	if err := s.r.Engine.Rename(ctx, s.Predecessor, s.Name+core.OldSuffix); err != nil {
 		return fail(core.NameTaken, "park the old container: %v", err)
 	}
-	if err := r.Engine.Rename(ctx, r.Successor, r.Name); err != nil {
+	if err := s.r.Engine.Rename(ctx, s.Successor, s.Name); err != nil {
 		return fail(core.NameTaken, "give the new container its name: %v", err)
 	}
 	return nil
 }
 
-// start is line 8, first half: S runs.
+// start is line 8: one after another they run and pass their gates, those that
+// others need first.
 func (r *replacement) start(ctx context.Context) error {
-	if r.State.Up() {
+	if r.up() {
 		r.Ran = time.Now()
 	}
 	if err := r.save(ctx, core.LineStart); err != nil {
 		r.Ran = time.Time{}
 		return err
 	}
-	if !r.State.Up() {
+	for i, s := range r.swaps {
+		if err := s.start(ctx); err != nil {
+			return s.named(err)
+		}
+		if i == len(r.swaps)-1 {
+			r.place() // who is only watched holds none
+		}
+		if err := s.watch(ctx); err != nil {
+			return s.named(err)
+		}
+	}
+	return nil
+}
+
+// start starts what is to run in P's place, which may be P itself.
+func (s *swap) start(ctx context.Context) error {
+	if !s.State.Up() {
 		return nil
 	}
 	if ctx.Err() != nil {
 		return fail(core.Cancelled, "Refit was asked to end")
 	}
-	r.log.Info("starting")
+	s.log.Info("starting")
 	ctx, cancel := uncut(ctx, callLimit)
 	defer cancel()
-	if err := r.Engine.Start(ctx, r.Successor); err != nil {
-		return fail(core.StartFailed, "start the new container: %v", err)
+	if err := s.r.Engine.Start(ctx, s.next()); err != nil {
+		return fail(core.StartFailed, "start %s: %v", s.what(), err)
 	}
-	r.result.Downtime = time.Since(r.stopped)
-	r.place()
+	if err := s.policyBack(ctx); err != nil {
+		return engineFailed(err, "give it its restart policy")
+	}
+	if !s.stopped.IsZero() {
+		s.result.Downtime = time.Since(s.stopped)
+	}
 	return nil
 }
 
-// watch is line 8, second half: the gate.
-func (r *replacement) watch(ctx context.Context) error {
-	if !r.State.Up() {
+// policyBack gives a container that was restarted its policy. A successor has it from
+// its creation.
+func (s *swap) policyBack(ctx context.Context) error {
+	if s.Part != core.Restarts || !s.State.Up() {
 		return nil
 	}
-	if err := r.gate(ctx); err != nil {
+	return s.r.Engine.SetRestartPolicy(ctx, s.Predecessor, s.RestartPolicy)
+}
+
+// next is the id of what is to run in P's place.
+func (s *swap) next() string {
+	if s.Part == core.Restarts {
+		return s.Predecessor
+	}
+	return s.Successor
+}
+
+// what is how people are told of it.
+func (s *swap) what() string {
+	if s.Part == core.Restarts {
+		return "the container"
+	}
+	return "the new container"
+}
+
+// watch is the gate. Of one that was not well before and has no new image nothing
+// can be told.
+func (s *swap) watch(ctx context.Context) error {
+	if !s.State.Up() {
+		return nil
+	}
+	if s.Ailing && !s.Changes() {
+		s.r.note("%s was not well before, so that nobody judged how it is now", s.Name)
+		return nil
+	}
+	if err := s.gate(ctx); err != nil {
 		return err
 	}
-	if !r.stopped.IsZero() { // unknown to a process that resumes another's gate
-		r.result.DowntimeToHealthy = time.Since(r.stopped)
+	if !s.stopped.IsZero() { // unknown to a process that resumes another's gate
+		s.result.DowntimeToHealthy = time.Since(s.stopped)
 	}
 	return nil
 }

@@ -143,20 +143,31 @@ func (u *Updater) Apply(ctx context.Context, plan core.Plan) []core.Result {
 		places:  make(chan struct{}, u.parallel()),
 		ended:   map[string]*ending{},
 	}
-	for _, s := range plan.Steps {
-		if s.Action == core.Update {
-			v.ended[s.Container.ID] = &ending{done: make(chan struct{})}
+	results := make([]core.Result, len(plan.Steps))
+	at := map[string]int{} // container name → where its step is
+	for i, s := range plan.Steps {
+		at[s.Container.Name] = i
+		results[i] = settled(s)
+		if s.Action != core.Update {
+			continue
+		}
+		e := &ending{done: make(chan struct{})}
+		v.ended[s.Container.ID] = e
+		for _, m := range s.Members {
+			v.ended[m.Container.ID] = e
 		}
 	}
-	results := make([]core.Result, len(plan.Steps))
 	var group sync.WaitGroup
 	for i, s := range plan.Steps {
 		if s.Action != core.Update {
-			results[i] = settled(s)
 			continue
 		}
 		group.Go(func() {
-			results[i] = v.guarded(ctx, s)
+			for _, r := range v.guarded(ctx, s) {
+				if at, there := at[r.Name]; there {
+					results[at] = r
+				}
+			}
 			v.ended[s.Container.ID].end(results[i].Outcome)
 		})
 	}
@@ -203,42 +214,10 @@ func settled(s core.Step) core.Result {
 		r.Outcome = core.OutcomeAvailable
 	case core.Hold:
 		r.Outcome = core.OutcomeHeld
-	case core.Keep, core.Update:
+	case core.Keep, core.Update, core.Follow:
 		r.Outcome = core.OutcomeUnchanged
 	}
 	return r
-}
-
-// voyage is one Apply: what its replacements share.
-type voyage struct {
-	*Updater
-	places chan struct{}      // held between stop and start
-	ended  map[string]*ending // by container id; complete before any step begins
-	trials keyed              // one unproven image is tried at a time
-	proofs proofs
-}
-
-// ending is how a step ended, once done is closed.
-type ending struct {
-	done    chan struct{}
-	outcome core.Outcome
-}
-
-func (e *ending) end(o core.Outcome) {
-	e.outcome = o
-	close(e.done)
-}
-
-// guarded is step, but a panic, which is our own mistake, is the failure of one
-// container: the others go on, and what was begun is left to Recover.
-func (v *voyage) guarded(ctx context.Context, s core.Step) (result core.Result) {
-	defer func() {
-		if p := recover(); p != nil {
-			result = settled(s)
-			v.panicked(&result, p)
-		}
-	}()
-	return v.step(ctx, s)
 }
 
 // panicked makes a failure of a panic.
@@ -246,75 +225,6 @@ func (u *Updater) panicked(r *core.Result, p any) {
 	r.Outcome, r.Open = core.OutcomeFailed, true
 	r.Reason = core.Reason{Code: core.Panicked, Text: fmt.Sprintf("Refit made a mistake, please report it: %v", p)}
 	u.log(r.Name).Error("panic", slog.Any("error", p), slog.String("stack", string(debug.Stack())))
-}
-
-// step waits for what must come first, and replaces the container.
-func (v *voyage) step(ctx context.Context, s core.Step) core.Result {
-	for _, id := range s.After {
-		first, there := v.ended[id]
-		if !there {
-			continue
-		}
-		<-first.done
-		if first.outcome != core.OutcomeUpdated && first.outcome != core.OutcomeUnchanged {
-			return settled(s.Held(core.DependencyHeld, "a container that it depends on was not updated (%s)", first.outcome))
-		}
-	}
-	image := s.To.Digest + " " + s.To.ID
-	unlock := v.trials.lock(image)
-	defer unlock()
-	if ctx.Err() != nil {
-		return settled(s.Held(core.Cancelled, "Refit was asked to end before it began"))
-	}
-	switch v.proofs.get(image) {
-	case failed:
-		return settled(s.Held(core.CanaryFailed, "another container was moved to this image first, and failed"))
-	case passed:
-		unlock()
-	case unproven:
-	}
-	result := v.replace(ctx, s)
-	v.proofs.set(image, result)
-	return result
-}
-
-// verdict is what this cycle has learned of an image.
-type verdict int
-
-const (
-	unproven verdict = iota
-	passed
-	failed
-)
-
-// proofs are the verdicts by image. One container of each new image goes first,
-// alone: a bad image hurts one container (promise P4).
-type proofs struct {
-	mu       sync.Mutex
-	verdicts map[string]verdict
-}
-
-func (p *proofs) get(image string) verdict {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.verdicts[image]
-}
-
-// set records what the result proves. A container that was held back before its
-// successor was tried proves nothing, and neither does an engine that failed: the
-// next one is then tried alone.
-func (p *proofs) set(image string, r core.Result) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.verdicts == nil {
-		p.verdicts = map[string]verdict{}
-	}
-	switch {
-	case r.Outcome == core.OutcomeUpdated, r.Outcome == core.OutcomeUnchanged:
-		p.verdicts[image] = passed
-	case r.Reason.SpeaksOfImage():
-		p.verdicts[image] = failed
-	}
 }
 
 // keyed is a set of locks by name. They are channels, not mutexes: who waits for
