@@ -171,4 +171,9 @@ func TestWhoHearsOfATroubleHearsOfItsEnd(t *testing.T) {
 	d.box.Record(attempted("web", core.OutcomeUpdated, core.NewImage))
 	must(t, d.ReportSome(t.Context(), nil))
 	d.wants(t, "and updated the next day", "c: updated web", "a: updated web")
+	must(t, d.ReportSome(t.Context(), []core.Result{open(attempted("web", core.OutcomeFailed, core.EngineFailed))}))
+	d.wants(t, "failed", "p: failed web", "c: failed web", "a: failed web")
+	d.box.Record(attempted("web", core.OutcomeFollowed, core.Follows))
+	must(t, d.ReportSome(t.Context(), nil))
+	d.wants(t, "and replaced together with another", "p: followed web", "c: followed web", "a: followed web")
 }
