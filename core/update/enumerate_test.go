@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -46,59 +45,6 @@ func TestEveryFaultAtEveryCallWithHooks(t *testing.T) {
 	}
 }
 
-// trial is what the enumeration replaces, and by what.
-type trial struct {
-	kind    coretest.Kind
-	hooks   bool
-	rejects bool // a hook refuses the new container
-	// group: others hang on it. bad: one of them has a new image, too, which fails.
-	group, bad     bool
-	beside, paused bool
-	victim         string // to whom somebody does something; "" means web
-}
-
-func (tr *trial) String() string {
-	text := string(tr.kind) + " image"
-	if tr.hooks {
-		text += ", hooks"
-	}
-	for _, more := range []struct {
-		is   bool
-		what string
-	}{
-		{tr.rejects, " that reject it"}, {tr.group, ", a group"}, {tr.bad, " with a bad member"}, {tr.beside, ", start-first"},
-		{tr.paused, ", paused"}, {tr.victim != "", " and somebody at " + tr.victim},
-	} {
-		if more.is {
-			text += more.what
-		}
-	}
-	return text
-}
-
-// stride is at every how many calls of a recovery it is killed.
-func (tr *trial) stride() int {
-	switch {
-	case os.Getenv("REFIT_TORTURE") == "full":
-		return 1
-	case tr.group:
-		return 11
-	case tr.beside, tr.paused:
-		return 4
-	default:
-		return 1
-	}
-}
-
-// next is the call of a recovery that it is killed at after that one: another one for
-// each call of the update that the fault was at.
-func next(killed, stride, call int) int {
-	if killed == 0 {
-		return 1 + call%stride
-	}
-	return killed + stride
-}
-
 func enumerateAll(t *testing.T, cases *atomic.Int64, tr *trial) {
 	for _, fault := range coretest.Faults() {
 		t.Run(tr.String()+", "+fault.Name, func(t *testing.T) {
@@ -115,25 +61,12 @@ func enumerateAll(t *testing.T, cases *atomic.Int64, tr *trial) {
 // hooks there is no killed recovery of a lost ledger, or of what somebody else did; of
 // a group that of a killed process only.
 func enumerate(t *testing.T, cases *atomic.Int64, tr *trial, fault coretest.Fault, call int) (more bool) {
-	var labels map[string]string
-	if tr.hooks {
-		labels = withHooks
-	}
-	if tr.beside {
-		labels = map[string]string{"refit.strategy": "start-first", "refit.start-first-shared": "true"}
-	}
 	for _, ledgerLost := range []bool{false, true} {
-		short := testing.Short() || tr.hooks && (fault.Interloper || ledgerLost) || tr.group && !fault.Fatal
-		stride := tr.stride()
-		for killed, dies := 0, true; dies; killed = next(killed, stride, call) {
+		for killed, dies := 0, true; dies; killed = tr.next(killed, call) {
 			cases.Add(1)
-			inBubbleWith(t, labels, func(b *bench) {
+			inBubbleWith(t, tr.labels(), func(b *bench) {
 				e := &enumeration{bench: b, trial: tr, fault: fault, killed: killed > 0, lost: ledgerLost}
-				if tr.rejects {
-					b.hooks.Rejects = true
-				}
 				e.furnish()
-				b.publish(tr.kind)
 				e.what = fmt.Sprintf("call %d, ledger lost %t, recovery killed at its call %d", call, ledgerLost, killed)
 				more = e.run(call)
 				if ledgerLost {
@@ -145,7 +78,7 @@ func enumerate(t *testing.T, cases *atomic.Int64, tr *trial, fault coretest.Faul
 			if t.Failed() {
 				return false
 			}
-			if short {
+			if testing.Short() || tr.short(fault, ledgerLost) {
 				break
 			}
 		}
@@ -207,14 +140,6 @@ func (e *enumeration) run(n int) bool {
 		e.updater.Apply(ctx, plan)
 	}
 	return calls >= n
-}
-
-// subject is the container to which somebody does something.
-func (e *enumeration) subject() string {
-	if e.victim != "" {
-		return e.victim
-	}
-	return "web"
 }
 
 // follow looks at a call that comes so many after the fault.
@@ -335,14 +260,14 @@ func violations(e *enumeration, all []core.Container) []string {
 		wrong = append(wrong, "a stranger's container was touched (-before +after):\n"+diff)
 	}
 	web := e.look("web")
-	if e.fault.Will == coretest.Theft && isStranger(e.look(e.subject()).ID) {
+	if e.stolen() {
 		return append(wrong, theft(all, e.subject())...)
 	}
 	if what := e.standing(web); what != "" {
 		wrong = append(wrong, what)
 	}
 	for _, c := range all {
-		if _, belongs := e.before[c.Name]; c.Name != "web" && !belongs && !isStranger(c.ID) {
+		if !e.belongs(c.Name) && !isStranger(c.ID) {
 			wrong = append(wrong, fmt.Sprintf("%s is left over, %s", c.Name, c.State))
 		}
 	}
@@ -363,17 +288,12 @@ func violations(e *enumeration, all []core.Container) []string {
 func (e *enumeration) untold() []string {
 	web := e.look("web")
 	switch {
-	case e.lost, len(e.journal.Lines) == 0, e.fault.Will == coretest.Theft && isStranger(e.look(e.subject()).ID):
+	case e.lost, len(e.journal.Lines) == 0, e.stolen():
 		return nil
 	case len(e.journal.History) == 0:
 		return []string{"an attempt was begun, and its end is not in the history"}
 	}
-	last := e.journal.History[0]
-	for _, r := range e.journal.History {
-		if r.Name == "web" {
-			last = r
-		}
-	}
+	last := e.last("web")
 	replaced := web.Exists() && web.ID != e.old.ID && web.ImageID != e.old.ImageID
 	says := []core.Outcome{core.OutcomeUpdated, core.OutcomeRecovered, core.OutcomeFailed, core.OutcomeDown}
 	switch {
@@ -418,15 +338,4 @@ func (e *enumeration) identity(web core.Status, removed bool) string {
 	default:
 		return ""
 	}
-}
-
-// theft is what must hold when a stranger has the name: the predecessor or a
-// successor is still there, beside it.
-func theft(all []core.Container, name string) []string {
-	for _, c := range all {
-		if strings.HasPrefix(c.Name, name+".refit-") && !isStranger(c.ID) {
-			return nil
-		}
-	}
-	return []string{"a stranger has the name, and the container is lost"}
 }
