@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/x509"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -23,6 +24,8 @@ type config struct {
 	apiVersion               string // "" means negotiated
 	dockerConfig             string // folder of Docker's config.json; "" for where docker would look
 	insecureRegistries       []string
+	registryRoots            *x509.CertPool // nil means the system's
+	registryMirrors          bool
 	registryTimeout          time.Duration
 	registryParallel         int
 	pullStall                time.Duration

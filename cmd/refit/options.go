@@ -22,7 +22,7 @@ const (
 )
 
 // options is the table of flags, in the order in which people should read it.
-var options = slices.Concat(generalOptions, hookOptions, notifyOptions)
+var options = slices.Concat(generalOptions, registryOptions, hookOptions, notifyOptions)
 
 var generalOptions = []option{
 	{
@@ -51,27 +51,6 @@ var generalOptions = []option{
 		name: "tlskey", group: groupEngine, value: "FILE", initial: "key.pem in DOCKER_CERT_PATH",
 		help: "The key of that certificate.",
 		set:  text(func(c *config) *string { return &c.tlsKey }),
-	},
-	{
-		name: "insecure-registry", group: groupEngine, value: "HOST", many: true,
-		help: "A registry, `host` or `host:port`, that is asked over plain HTTP or without checking its certificate. May be given more than once. Registries on this machine's loopback need no flag.",
-		set: func(c *config, text string) error {
-			if text == "" || strings.ContainsAny(text, "/@ ") {
-				return errors.New("is not a host or host:port")
-			}
-			c.insecureRegistries = append(c.insecureRegistries, text)
-			return nil
-		},
-	},
-	{
-		name: "registry-timeout", group: groupEngine, value: "DURATION", initial: "10s",
-		help: "How long one registry may take to answer about one image.",
-		set:  span(func(c *config) *time.Duration { return &c.registryTimeout }, 100*time.Millisecond),
-	},
-	{
-		name: "registry-parallel", group: groupEngine, value: "N", initial: "20",
-		help: "How many requests may be under way to one registry.",
-		set:  count(func(c *config) *int { return &c.registryParallel }),
 	},
 	{
 		name: "pull-stall", group: groupEngine, value: "DURATION", initial: "2m",

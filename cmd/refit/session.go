@@ -49,7 +49,7 @@ func (p *program) connect(ctx context.Context) (*session, error) {
 	version, _ := build()
 	reg := &registry.Registry{
 		ConfigDir: p.dockerConfig, Insecure: p.insecureRegistries, Timeout: p.registryTimeout,
-		Parallel: p.registryParallel, UserAgent: "refit/" + version, Log: p.log,
+		Parallel: p.registryParallel, Roots: p.registryRoots, UserAgent: "refit/" + version, Log: p.log,
 	}
 	client, err := docker.New(docker.Options{
 		Host: p.host, TLSVerify: p.tlsVerify, TLSCACert: p.caCert, TLSCert: p.tlsCert, TLSKey: p.tlsKey,
@@ -112,6 +112,9 @@ func (s *session) reach(ctx context.Context) error {
 		return s.unreachable(err)
 	}
 	s.engine = info
+	if s.registryMirrors {
+		s.images.Mirrors = info.Mirrors
+	}
 	if id := docker.Self(); id != "" {
 		if s.self, err = s.client.Look(short, id); err != nil {
 			return fmt.Errorf("look at our own container: %w", err)

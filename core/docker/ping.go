@@ -31,6 +31,8 @@ type Info struct {
 	API     string // the version that is spoken, at most the engine's own
 	OS      string
 	Arch    string // in Go's words: "amd64"
+	// Mirrors are the URLs of Docker Hub's mirrors that it pulls from, in their order.
+	Mirrors []string
 }
 
 // version is the engine's answer to /version, as far as it is needed. It is
@@ -58,7 +60,11 @@ func (c *Client) Ping(ctx context.Context) (Info, error) {
 	if err != nil {
 		return Info{}, fmt.Errorf("ask the engine at %s about itself: %w", c.host, err)
 	}
-	return Info{ID: info.ID, Name: info.Name, Version: v.Version, API: c.api.ClientVersion(), OS: v.OS, Arch: v.Arch}, nil
+	about := Info{ID: info.ID, Name: info.Name, Version: v.Version, API: c.api.ClientVersion(), OS: v.OS, Arch: v.Arch}
+	if info.RegistryConfig != nil {
+		about.Mirrors = info.RegistryConfig.Mirrors
+	}
+	return about, nil
 }
 
 // askVersion asks the engine who it is and checks that a version of the API is

@@ -4,13 +4,17 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/refit-dev/refit/core"
 )
 
 const (
@@ -34,11 +38,17 @@ type door struct {
 	insecure    func(hostport string) bool
 }
 
-func newDoor(base http.RoundTripper, insecure func(string) bool) *door {
+func (r *Registry) newDoor() *door {
+	base := r.Transport
 	if base == nil {
-		base = remote.DefaultTransport.(*http.Transport).Clone()
+		t := remote.DefaultTransport.(*http.Transport).Clone()
+		t.TLSClientConfig = &tls.Config{RootCAs: r.Roots}
+		t.OnProxyConnectResponse = proxyRefuses
+		// Those that are needed at a time are kept for the next.
+		t.MaxIdleConnsPerHost, t.MaxIdleConns = max(t.MaxIdleConnsPerHost, r.parallel()), max(t.MaxIdleConns, overall)
+		base = t
 	}
-	d := &door{strict: base, lax: base, insecure: insecure}
+	d := &door{strict: base, lax: base, insecure: r.insecure}
 	if t, ok := base.(*http.Transport); ok {
 		t = t.Clone()
 		if t.TLSClientConfig == nil {
@@ -48,6 +58,19 @@ func newDoor(base http.RoundTripper, insecure func(string) bool) *door {
 		d.lax = t
 	}
 	return d
+}
+
+// proxyRefuses finds words for a proxy that makes no connection. net/http has
+// nothing but the proxy's own.
+func proxyRefuses(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
+	switch answer.StatusCode {
+	case http.StatusOK:
+		return nil
+	case http.StatusProxyAuthRequired:
+		return &fault{core.RegistryUnreachable, "cannot be reached: the proxy wants a login"}
+	}
+	return &fault{core.RegistryUnreachable, fmt.Sprintf(
+		"cannot be reached: the proxy answers %d %s", answer.StatusCode, http.StatusText(answer.StatusCode))}
 }
 
 // RoundTrip refuses plain HTTP where it is not allowed. The library alone would
@@ -110,7 +133,9 @@ func (r *Registry) insecure(hostport string) bool {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(r.mirrors(), func(m *url.URL) bool {
+		return m.Scheme == "http" && strings.EqualFold(m.Host, hostport)
+	})
 }
 
 // loopback tells whether host is this machine by its form. The engine also

@@ -152,7 +152,7 @@ func untrusted(err error, lax bool) string {
 	case errors.As(err, &name):
 		return "shows a certificate for another name: name it in --insecure-registry if that is meant"
 	case errors.As(err, &verify):
-		return "shows a certificate that nobody vouches for: add its CA, or name it in --insecure-registry"
+		return "shows a certificate that nobody vouches for: add its CA with --registry-ca, or name it in --insecure-registry"
 	case lax:
 		return ""
 	case errors.Is(err, http.ErrSchemeMismatch):

@@ -72,7 +72,7 @@ func TestWhatKeepsUsFromARegistryBecomesAReason(t *testing.T) {
 		},
 		"an unknown certificate": {
 			"example.com:5000", dialTo(secure.Host),
-			"shows a certificate that nobody vouches for: add its CA, or name it in --insecure-registry",
+			"shows a certificate that nobody vouches for: add its CA with --registry-ca, or name it in --insecure-registry",
 		},
 		"TLS at a private address": {
 			"10.1.2.3:5000", dialTo(secure.Host),

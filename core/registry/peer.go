@@ -47,7 +47,7 @@ func (r *Registry) peer(host string) *peer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.door == nil {
-		r.door = newDoor(r.Transport, r.insecure)
+		r.door = r.newDoor()
 	}
 	p := r.peers[host]
 	if p == nil {

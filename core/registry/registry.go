@@ -9,6 +9,7 @@ package registry
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -44,6 +45,14 @@ type Registry struct {
 	// same time by one Check. 0 means 20. All hosts together are asked at most
 	// 100 at a time, which a Check of many hosts shares out among them.
 	Parallel int
+	// Mirrors are Docker Hub's, by their URLs ("https://mirror.example"), asked
+	// before it and in their order: those of the engine, which pulls from them.
+	// What none of them knows Docker Hub is asked for. One with http:// is spoken
+	// to without TLS.
+	Mirrors []string
+	// Roots are the authorities whose certificates are trusted; nil means the
+	// system's. They do not count where there is a Transport.
+	Roots *x509.CertPool
 	// Transport carries the requests; nil means a transport of its own that
 	// heeds the proxy variables of the environment. Only for an *http.Transport
 	// can the check of certificates be left out for insecure registries.
@@ -69,10 +78,11 @@ type Registry struct {
 // differ in nothing but platform share it: a tag's digest is its index's, the
 // same for every platform.
 type ask struct {
-	text    string // as people know it
-	ref     name.Reference
-	queries []core.Query
-	answer  core.Answer
+	reference core.Reference
+	text      string // as people know it
+	ref       name.Reference
+	queries   []core.Query
+	answer    core.Answer
 }
 
 // Check answers every query, each with a digest or with a fault. References are
@@ -87,7 +97,7 @@ func (r *Registry) Check(ctx context.Context, queries []core.Query) map[core.Que
 	creds, shares := loadConfig(r.ConfigDir), r.shares(hosts)
 	var wg sync.WaitGroup
 	for host, asks := range hosts {
-		wg.Go(func() { r.visit(ctx, creds, host, shares[host], asks) })
+		wg.Go(func() { r.inquire(ctx, creds, host, shares[host], asks) })
 	}
 	wg.Wait()
 	for _, asks := range hosts {
@@ -116,14 +126,13 @@ func (r *Registry) group(queries []core.Query, answers map[core.Query]core.Answe
 			}}
 			continue
 		case a == nil:
-			ref, err := r.name(q.Reference)
-			if err != nil {
+			var err error
+			if a, err = r.newAsk(q.Reference); err != nil {
 				answers[q] = core.Answer{Fault: core.Reason{
 					Code: core.BadReference, Text: "its image reference is not one that a registry can be asked about",
 				}}
 				continue
 			}
-			a = &ask{text: display(q.Reference), ref: ref}
 			known[key] = a
 			host := hostOf(q.Reference)
 			hosts[host] = append(hosts[host], a)
@@ -131,6 +140,11 @@ func (r *Registry) group(queries []core.Query, answers map[core.Query]core.Answe
 		a.queries = append(a.queries, q)
 	}
 	return hosts
+}
+
+func (r *Registry) newAsk(ref core.Reference) (*ask, error) {
+	wire, err := r.name(ref)
+	return &ask{reference: ref, text: display(ref), ref: wire}, err
 }
 
 // name gives the reference the name that the client library knows it by, with
