@@ -38,7 +38,7 @@ var samples = map[core.NoticeKind]func(*core.Notice){
 	},
 	core.NoticeFollowed: func(n *core.Notice) {
 		n.Container, n.From, n.To = "shop", shopBefore, shopBefore
-		n.Reason = core.Reason{Code: core.Follows, Text: "it is restarted after db, as compose asks (depends_on, restart: true)"}
+		n.Reason = core.Reason{Code: core.Follows, Text: "it was restarted after db"}
 		n.Downtime = 420 * time.Millisecond
 	},
 	core.NoticeDeferred: func(n *core.Notice) {

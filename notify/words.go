@@ -133,10 +133,9 @@ func (e Event) line() string {
 	}
 }
 
-// followed says in whose wake it was replaced or restarted: "it is restarted after db"
-// is true before and afterwards.
+// followed says in whose wake it was replaced or restarted.
 func (e Event) followed() string {
-	if done, ok := strings.CutPrefix(e.Reason, "it is "); ok {
+	if done, ok := strings.CutPrefix(e.Reason, "it was "); ok {
 		return done
 	}
 	return "followed" + e.why()

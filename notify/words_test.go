@@ -114,8 +114,8 @@ func TestLines(t *testing.T) {
 		},
 		"in another's wake": {
 			with(func(n *core.Notice) {
-				n.Kind, n.To, n.Reason.Text = core.NoticeFollowed, n.From, "it is replaced together with vpn, on which it hangs"
-			}), "web replaced together with vpn, on which it hangs, down for 0.4 s",
+				n.Kind, n.To, n.Reason.Text = core.NoticeFollowed, n.From, "it was replaced together with vpn"
+			}), "web replaced together with vpn, down for 0.4 s",
 		},
 		"in a wake of a later kind": {
 			with(func(n *core.Notice) { n.Kind, n.To, n.Reason.Text = core.NoticeFollowed, n.From, "vpn told it to" }),

@@ -146,7 +146,7 @@ func TestUpdatePrintsItsResultsAndTheEvidenceOfFailures(t *testing.T) {
 		{Hook: "smoke", Stage: core.PostUpdate, Took: 120 * time.Millisecond},
 		{Hook: "backup", Stage: core.Finished, Took: 3 * time.Second, Fault: "no space left\non device"},
 	}
-	followed := result("child", core.OutcomeFollowed, core.Follows, "it is replaced together with web, on which it hangs")
+	followed := result("child", core.OutcomeFollowed, core.Follows, "it was replaced together with web")
 	followed.To, followed.Downtime = core.Image{Digest: oldDigest}, 2*time.Second
 	later := result("night", core.OutcomeHeld, core.HookDeferred, "hook approval puts it off: not by day")
 	later.RetryAt = time.Date(2030, 1, 2, 22, 0, 0, 0, time.Local)

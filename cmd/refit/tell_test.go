@@ -44,7 +44,7 @@ func TestTheLogTellsOfEachContainerAndOfTheCycle(t *testing.T) {
 	list := []core.Result{
 		broken,
 		result("cache", core.OutcomeUnchanged, core.UpToDate, "it runs the newest image").Result,
-		result("child", core.OutcomeFollowed, core.Follows, "it is restarted after web").Result,
+		result("child", core.OutcomeFollowed, core.Follows, "it was restarted after web").Result,
 		result("db", core.OutcomeHeld, core.Unauthorized, "401").Result,
 		result("odd", core.OutcomeHeld, core.Unsupported, "--rm").Result,
 		result("mail", core.OutcomeUnchanged, core.NotEnabled, "it has no label refit.enable=true").Result,
