@@ -24,6 +24,10 @@ type finding struct {
 	Reason    core.Reason `json:"reason"`
 	// With is the container whose update it follows, "" elsewhere.
 	With string `json:"with,omitempty"`
+	// Changes are what the new image would change in the settings. Only --diff asks for
+	// them; nil where there is no new image, or Unread says why they are not known.
+	Changes []core.Change `json:"changes,omitzero"`
+	Unread  *core.Reason  `json:"unread,omitempty"`
 }
 
 func findings(plan core.Plan) []finding {
@@ -94,13 +98,22 @@ func runCheck(ctx context.Context, p *program) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := writeFindings(p.stdout, findings(plan), p.format); err != nil {
+	found, code := findings(plan), exitDone
+	if p.diff && !s.preview(ctx, plan, found) {
+		code = exitFailed
+	}
+	if err := writeFindings(p.stdout, found, p.format); err != nil {
 		return 0, err
 	}
-	if !p.exitCode {
-		return exitDone, nil
+	if p.diff && p.format == "table" {
+		if err := writeChanges(p.stdout, found, len(p.names) > 0); err != nil {
+			return 0, err
+		}
 	}
-	return pending(plan), nil
+	if p.exitCode {
+		code = max(code, pending(plan))
+	}
+	return code, nil
 }
 
 // pending is the exit code of check --exit-code.

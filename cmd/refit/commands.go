@@ -91,14 +91,16 @@ func everyday() []command {
 			more: `Examples:
     refit check
     refit check web db
+    refit check --diff web          which settings the new image would change
     refit check --format json
     refit check --format '{{.Container}} {{.Action}} {{.Reason.Code}}'
     refit check --exit-code || echo "something new, or something wrong"
 
 The fields of json and templates: container (.Container), id (.ID), image (.Image),
 current (.Current), latest (.Latest), action (.Action: update, notify, keep or hold) and
-reason with code and text (.Reason.Code, .Reason.Text). Templates have the functions
-json and short besides Go's own.`,
+reason with code and text (.Reason.Code, .Reason.Text); with --diff also changes
+(.Changes), each with setting, name, from and to, or unread (.Unread) with the reason why
+they are not known. Templates have the functions json and short besides Go's own.`,
 		},
 		{
 			name: "update", run: runUpdate, usage: "update [flags] [NAME…]", most: -1,

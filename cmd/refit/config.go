@@ -38,6 +38,7 @@ type config struct {
 	data                     string // "" where nothing says where
 	level                    slog.Level
 	debug, jsonLog, exitCode bool
+	diff                     bool
 	force                    bool
 
 	pluginDir, pluginChecksums string // paths; "" for none

@@ -214,6 +214,11 @@ var generalOptions = []option{
 		},
 	},
 	{
+		name: "diff", group: groupOutput, commands: []string{"check"},
+		help: "Show which settings the new image would change because it says something else than the old one. Of an image that is not on the engine its registry is asked for the configuration; nothing is pulled.",
+		set:  toggle(func(c *config) *bool { return &c.diff }),
+	},
+	{
 		name: "exit-code", group: groupOutput, commands: []string{"check"},
 		help: "End with 10 if a new image waits for a container, with 30 if something could not be checked.",
 		set:  toggle(func(c *config) *bool { return &c.exitCode }),

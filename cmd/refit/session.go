@@ -63,10 +63,11 @@ func (p *program) connect(ctx context.Context) (*session, error) {
 		return nil, errors.Join(err, client.Close())
 	}
 	p.settings.Self = s.self.ID
+	reg.Platform = core.Platform{OS: s.engine.OS, Architecture: s.engine.Arch}
 	looker := onlooker{s.ledger, p.log}
 	reg.Holds = looker
 	s.updater = &update.Updater{
-		Engine: client, Registry: reg, Journal: looker, Hooks: hooks, Settings: p.settings,
+		Engine: client, Registry: reg, Reader: reg, Journal: looker, Hooks: hooks, Settings: p.settings,
 		Owner: s.owner(), Parallel: p.parallel, Log: p.log,
 		Impatient: p.command == "update",
 		Force:     p.force && p.command == "update", Adopt: p.force && p.command == "recover",

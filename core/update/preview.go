@@ -3,24 +3,48 @@ package update
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/refit-dev/refit/core"
 )
 
-// Preview returns what a step that has a new image (To) would change in the
-// container's settings because that image says other things than the old one. What
-// it says is asked of the engine, or, if it does not have it, of its registry:
-// nothing is pulled. The error answers Reason() core.Reason where a registry gave one.
-func (u *Updater) Preview(ctx context.Context, s core.Step) ([]core.Change, error) {
-	next, err := u.says(ctx, s.To)
+// Preview is what a step would change in its container's settings because the new
+// image says other things than the old one.
+type Preview struct {
+	Changes []core.Change
+	// Err is why that is not known. It answers Reason() core.Reason where a registry
+	// gave one.
+	Err error
+}
+
+// Preview returns one for each step, in their order: the zero Preview for one without
+// a new image (To). What an image says is asked once, of the engine, or, if that does
+// not have it, of its registry: nothing is pulled.
+func (u *Updater) Preview(ctx context.Context, steps []core.Step) []Preview {
+	previews := make([]Preview, len(steps))
+	said := map[core.Image]func() (core.Defaults, error){}
+	for i, s := range steps {
+		if s.To == (core.Image{}) {
+			continue
+		}
+		if said[s.To] == nil {
+			said[s.To] = sync.OnceValues(func() (core.Defaults, error) { return u.says(ctx, s.To) })
+		}
+		previews[i].Changes, previews[i].Err = u.changes(ctx, s.Container, said[s.To])
+	}
+	return previews
+}
+
+func (u *Updater) changes(ctx context.Context, c core.Container, next func() (core.Defaults, error)) ([]core.Change, error) {
+	is, err := next()
 	if err != nil {
 		return nil, err
 	}
-	was, _, err := u.defaults(ctx, runs(s.Container))
+	was, _, err := u.defaults(ctx, runs(c))
 	if err != nil {
 		return nil, err
 	}
-	return u.Engine.Preview(ctx, s.Container.ID, was, next)
+	return u.Engine.Preview(ctx, c.ID, was, is)
 }
 
 // says returns what an image says.

@@ -1,6 +1,7 @@
 package update_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -55,12 +56,12 @@ func TestPreviewsAreReadWhereverTheNewImageIs(t *testing.T) {
 					Kind: coretest.Good, Defaults: map[string]string{"memory": "1g", "COLOUR": "red"},
 				})
 				prepare(b, newer)
-				got, err := b.updater.Preview(b.Context(), b.step())
-				if err != nil {
-					t.Fatal(err)
+				got := b.updater.Preview(b.Context(), []core.Step{b.step()})[0]
+				if got.Err != nil {
+					t.Fatal(got.Err)
 				}
 				red := "red"
-				if diff := cmp.Diff([]core.Change{{Setting: "ENV", Name: "COLOUR", To: &red}}, got); diff != "" {
+				if diff := cmp.Diff([]core.Change{{Setting: "ENV", Name: "COLOUR", To: &red}}, got.Changes); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
 				}
 			})
@@ -68,13 +69,46 @@ func TestPreviewsAreReadWhereverTheNewImageIs(t *testing.T) {
 	}
 }
 
-func TestPreviewsSayWhyTheyCannotBeRead(t *testing.T) {
+func TestPreviewsAskAboutAnImageOnce(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
+		b.run(coretest.Spec{Name: "web2"})
+		b.engine.Publish(coretest.Reference("app", "1"), coretest.Image{Kind: coretest.Good, Defaults: map[string]string{"COLOUR": "red"}})
+		plan, err := b.updater.Plan(b.Context(), nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := 0
+		b.updater.Reader = reader(func(image core.Image) (core.Defaults, error) {
+			asked++
+			return b.engine.Config(t.Context(), image)
+		})
+		steps := append(plan.Steps, core.Step{Container: plan.Steps[0].Container, Action: core.Keep})
+		var changes []int
+		for _, p := range b.updater.Preview(t.Context(), steps) {
+			if p.Err != nil {
+				t.Error(p.Err)
+			}
+			changes = append(changes, len(p.Changes))
+		}
+		if diff := cmp.Diff([]int{1, 1, 0}, changes); diff != "" || asked != 1 {
+			t.Errorf("it asked %d times; numbers of changes (-want +got):\n%s", asked, diff)
+		}
+	})
+}
+
+// reader is an update.Reader.
+type reader func(core.Image) (core.Defaults, error)
+
+func (r reader) Config(_ context.Context, image core.Image) (core.Defaults, error) { return r(image) }
+
+func TestPreviewsSayWhyTheyCannotBeMade(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(b *bench) {
 		b.publish(coretest.Good)
 		s := b.step()
 		s.To.Digest = "sha256:gone"
-		_, err := b.updater.Preview(b.Context(), s)
+		err := b.updater.Preview(b.Context(), []core.Step{s})[0].Err
 		told, ok := err.(interface{ Reason() core.Reason })
 		if !ok || told.Reason().Code != core.NotFound {
 			t.Errorf("the error is %v", err)
