@@ -48,25 +48,20 @@ func unread(err error) *core.Reason {
 	return &core.Reason{Code: core.EngineFailed, Text: err.Error()}
 }
 
+// renewed tells whether there is a new image, as far as a preview knows.
+func (f finding) renewed() bool { return f.Changes != nil || f.Unread != nil }
+
 // writeChanges prints what would change, container by container. Of those without a
 // new image it tells only if they were named.
 func writeChanges(w io.Writer, found []finding, named bool) error {
 	var b strings.Builder
 	for _, f := range found {
-		isNew := f.Changes != nil || f.Unread != nil
-		if !isNew && !named {
+		if !f.renewed() && !named {
 			continue
 		}
 		fmt.Fprintf(&b, "\n%s\n", clean(f.Container))
-		switch {
-		case f.Unread != nil:
-			fmt.Fprintf(&b, "    what the new image says is not known: %s\n", clean(f.Unread.String()))
-		case !isNew && f.Reason.Code == core.UpToDate:
-			fmt.Fprintf(&b, "    no new image: %s\n", clean(f.Reason.Text))
-		case !isNew:
-			fmt.Fprintf(&b, "    no new image is known: %s\n", clean(f.Reason.String()))
-		case len(f.Changes) == 0:
-			b.WriteString("    nothing in its settings would change\n")
+		if text := unchanged(f); text != "" {
+			fmt.Fprintf(&b, "    %s\n", clean(text))
 		}
 		for _, c := range f.Changes {
 			writeChange(&b, c)
@@ -79,6 +74,21 @@ func writeChanges(w io.Writer, found []finding, named bool) error {
 		return fmt.Errorf("write: %w", err)
 	}
 	return nil
+}
+
+// unchanged says why there are no changes to be shown, "" where there are some.
+func unchanged(f finding) string {
+	switch {
+	case f.Unread != nil:
+		return "what the new image says is not known: " + f.Unread.String()
+	case !f.renewed() && f.Reason.Code == core.UpToDate:
+		return "no new image: " + f.Reason.Text
+	case !f.renewed():
+		return "no new image is known: " + f.Reason.String()
+	case len(f.Changes) == 0:
+		return "nothing in its settings would change"
+	}
+	return ""
 }
 
 func writeChange(b *strings.Builder, c core.Change) {

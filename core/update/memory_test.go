@@ -63,6 +63,25 @@ func TestAnImageThatIsGoneIsReadFromItsRegistryByTheDigestThatTheEngineKept(t *t
 	})
 }
 
+func TestAGroupIsHeldForAMemberThatCannotBeMadeAgain(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
+		other := b.engine.Publish(coretest.Reference("other", "1"), coretest.Image{Kind: coretest.Good})
+		b.run(coretest.Spec{Name: "child", Reference: "other:1", Shares: []string{"web"}})
+		b.cycle(b.Context())
+		b.engine.Lose(other.ID)
+		b.publish(coretest.Good)
+		r := b.cycle(b.Context())
+		if r.Outcome != core.OutcomeHeld || !strings.Contains(r.Reason.Text, "child: it cannot be made again") {
+			t.Errorf("%s: %s", r.Outcome, r.Reason)
+		}
+		if now := b.look("web"); now.ID != b.old.ID || !now.StartedAt.Equal(b.old.StartedAt) {
+			t.Errorf("web noticed: %+v", now)
+		}
+		b.wantTidy()
+	})
+}
+
 func TestAContainerWhoseImageIsGoneAndUnknownIsHeld(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(b *bench) {
