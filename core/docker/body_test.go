@@ -2,6 +2,7 @@ package docker
 
 import (
 	"encoding/json"
+	"path"
 	"strings"
 	"testing"
 
@@ -53,7 +54,7 @@ func TestTheImagesDefaultsAreSubtracted(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct{ config, image, want string }{
 		"a variable as in the image goes, one with another value stays": {
-			`{"Env":["A=1","B=mine","C="]}`, `{"Env":["A=1","B=theirs"]}`, `{"Env":["B=mine","C="]}`,
+			`{"Env":["B=mine","C=","A=1"]}`, `{"Env":["A=1","B=theirs"]}`, `{"Env":["B=mine","C="]}`,
 		},
 		"entrypoint and command as in the image go": {
 			`{"Entrypoint":["/e"],"Cmd":["c"]}`, `{"Entrypoint":["/e"],"Cmd":["c"]}`, `{}`,
@@ -64,7 +65,7 @@ func TestTheImagesDefaultsAreSubtracted(t *testing.T) {
 		"the image's entrypoint without its command was given on purpose": {
 			`{"Entrypoint":["/e"],"Cmd":null}`, `{"Entrypoint":["/e"],"Cmd":["c"]}`, `{"Entrypoint":["/e"],"Cmd":null}`,
 		},
-		"no command, in an image that has none, says nothing": {
+		"no command, in an image that has none, says nothing": { // newer engines do not tell none from an empty one
 			`{"Entrypoint":["/e"],"Cmd":[]}`, `{"Entrypoint":["/e"],"Cmd":null}`, `{}`,
 		},
 		"a command under an entrypoint of the user's own is the user's": {
@@ -118,7 +119,8 @@ func TestTheImagesDefaultsAreSubtracted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got, image := read(t, row.config), read(t, row.image)
-			subtract(got, image, object{"81/tcp": nil})
+			of := facts{Image: object{"Config": map[string]any(image)}, EnvInOrder: true}
+			of.subtract(got, object{"81/tcp": nil})
 			want := read(t, row.want)
 			for _, o := range []object{got, want} { // null and missing are the same to the engine
 				for _, key := range []string{"Env", "Healthcheck"} {
@@ -133,6 +135,11 @@ func TestTheImagesDefaultsAreSubtracted(t *testing.T) {
 			// Put back under what is left, the same defaults give the same container.
 			merge(got, image)
 			again := read(t, row.config)
+			for _, o := range []object{got, again} {
+				if dir := o.text("WorkingDir"); dir != "" {
+					o["WorkingDir"] = path.Clean(dir) // some engines do so with an image's, some do not
+				}
+			}
 			got["Env"], again["Env"] = byName(got.texts("Env")), byName(again.texts("Env"))
 			c := comparison{}
 			c.objects("", "", again, got)
@@ -154,8 +161,14 @@ func TestTheBodyOfACreateCall(t *testing.T) {
 		want map[string]string // path → JSON, "" for nothing
 	}{
 		"a field that nobody has heard of goes over as it came": {
-			known(t, `{"Env":[]}`, `{"FutureLimit":{"a":[1.50,12345678901234567890]},"NetworkMode":"bridge"}`, "", `{}`), "1.51",
-			map[string]string{"HostConfig.FutureLimit": `{"a":[1.50,12345678901234567890]}`},
+			known(t, `{"Env":[],"Future":{"b":[]}}`,
+				`{"FutureLimit":{"a":[1.50,12345678901234567890]},"NetworkMode":"front","Mounts":[{"Type":"new","FutureOptions":{"x":null}}]}`,
+				`"NetworkSettings":{"Networks":{"front":{"Future":0,"IPAMConfig":{"IPv8Address":"1"}}}}`, `{}`), "1.51",
+			map[string]string{
+				"Future": `{"b":[]}`, "HostConfig.FutureLimit": `{"a":[1.50,12345678901234567890]}`,
+				"HostConfig.Mounts":                `[{"FutureOptions":{"x":null},"Type":"new"}]`,
+				"NetworkingConfig.EndpointsConfig": `{"front":{"Future":0,"IPAMConfig":{"IPv8Address":"1"}}}`,
+			},
 		},
 		"the host's name goes if it is the container's own id": {
 			known(t, `{"Hostname":"0123456789ab","Domainname":"d"}`, `{}`, "", `{}`), "1.51",
@@ -179,7 +192,7 @@ func TestTheBodyOfACreateCall(t *testing.T) {
 					{"Type":"volume","Name":"v4","Destination":"/mount","RW":true},
 					{"Type":"bind","Source":"/s","Destination":"/s"}]`, `{"Volumes":{"/data":{}}}`), "1.51",
 			map[string]string{
-				"Volumes": `{"/over":{}}`, "HostConfig.ContainerIDFile": "",
+				"Volumes": `{"/over":{},"/user":{}}`, "HostConfig.ContainerIDFile": "",
 				"HostConfig.Binds":  `["named:/named","v3:/over","v1:/data","v2:/user:z,ro"]`,
 				"HostConfig.Mounts": `[{"Source":"v4","Target":"/mount","Type":"volume"},{"Future":1,"Target":"/far","Type":"volume"}]`,
 			},
@@ -218,8 +231,8 @@ func TestTheBodyOfACreateCall(t *testing.T) {
 			t.Parallel()
 			before := asJSON(t, row.f)
 			body := row.f.body(core.Draft{Reference: "nginx:1", Mark: core.Mark{Attempt: "a"}}, "sha256:new", row.api)
-			for path, want := range row.want {
-				at, keys := body, strings.Split(path, ".")
+			for name, want := range row.want {
+				at, keys := body, strings.Split(name, ".")
 				for _, key := range keys[:len(keys)-1] {
 					at = at.object(key)
 				}
@@ -228,13 +241,35 @@ func TestTheBodyOfACreateCall(t *testing.T) {
 					got = asJSON(t, value)
 				}
 				if got != want {
-					t.Errorf("%s is %s, want %s", path, got, want)
+					t.Errorf("%s is %s, want %s", name, got, want)
 				}
 			}
 			if after := asJSON(t, row.f); after != before {
 				t.Errorf("the facts were changed:\n%s", cmp.Diff(before, after))
 			}
 		})
+	}
+}
+
+func TestWhichVariablesAreTheImages(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		inOrder          bool
+		env, image, want string
+	}{
+		"those at the end, as in the image":                 {true, "B=mine C= A=1", "A=1 B=theirs", "B=mine C="},
+		"none before one of the user's own":                 {true, "A=1 B=mine D=4", "A=1 D=4", "A=1 B=mine"},
+		"all, where the user said nothing":                  {true, "A=1 A=1 B=2", "A=1 A=1 B=2", ""},
+		"none that is there twice, where the user said any": {true, "A=1 A=1 B=2", "A=1 B=2", "A=1 A=1"},
+		"those as in the image, where its order is not theirs": {
+			true, "A=1 B=mine C=3", "C=3 A=1 D=4", "B=mine",
+		},
+		"those as in the image, on an engine without an order": {false, "A=1 B=mine C=", "C=3 A=1", "B=mine C="},
+	} {
+		got := facts{EnvInOrder: row.inOrder}.ownEnv(strings.Fields(row.env), strings.Fields(row.image))
+		if strings.Join(got, " ") != row.want {
+			t.Errorf("%s: %q are the user's, want %q", name, got, row.want)
+		}
 	}
 }
 

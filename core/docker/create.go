@@ -84,7 +84,7 @@ func (f facts) body(d core.Draft, imageID, api string) object {
 	s := f.stated()
 	body := s.config
 	_, composed := body.object("Labels")[composeImage]
-	subtract(body, f.defaults(), s.host.object("PortBindings"))
+	f.subtract(body, s.host.object("PortBindings"))
 	labels := body.object("Labels")
 	if labels == nil {
 		labels = object{}

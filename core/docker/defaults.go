@@ -1,8 +1,10 @@
 package docker
 
 import (
+	"maps"
 	"path"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -12,18 +14,18 @@ import (
 //
 // It is the reverse of merge, as far as there is one: where the user said the
 // very same as the image, nobody can tell.
-func subtract(config, image, bound object) {
+func (f facts) subtract(config, bound object) {
+	image := f.defaults()
 	for _, key := range []string{"User", "StopSignal"} {
 		if reflect.DeepEqual(config[key], image[key]) {
 			delete(config, key)
 		}
 	}
-	// The engine cleans the path when it takes it over.
 	if dir := image.text("WorkingDir"); dir != "" && path.Clean(dir) == path.Clean(config.text("WorkingDir")) {
 		delete(config, "WorkingDir")
 	}
 	subtractCommand(config, image)
-	subtractEnv(config, image)
+	config["Env"] = list(f.ownEnv(config.texts("Env"), image.texts("Env")))
 	for name, value := range image.object("Labels") {
 		if labels := config.object("Labels"); reflect.DeepEqual(labels[name], value) {
 			delete(labels, name)
@@ -40,39 +42,50 @@ func subtract(config, image, bound object) {
 	subtractHealthcheck(config, image)
 }
 
-// subtractCommand follows the engine's rule: the image's Cmd is used only where
-// the user gave neither, its Entrypoint only where the user gave none.
+// subtractCommand finds the least that the engine makes this command of: it uses the
+// image's Cmd only where the user gave neither, its Entrypoint only where the user
+// gave none. So the same Entrypoint without the image's Cmd was given on purpose, for
+// that is what empties Cmd; and a Cmd under the user's own Entrypoint is the user's,
+// even if it reads like the image's.
 func subtractCommand(config, image object) {
-	entrypoint := equal(config["Entrypoint"], image["Entrypoint"])
-	cmd := equal(config["Cmd"], image["Cmd"]) || blank(config["Cmd"]) && blank(image["Cmd"])
-	switch {
-	case entrypoint && cmd:
-		delete(config, "Entrypoint")
-		delete(config, "Cmd")
-	case entrypoint && !blank(config["Cmd"]):
-		delete(config, "Entrypoint")
-	case !entrypoint && config["Entrypoint"] == nil:
-		// The user took the image's away, with --entrypoint "". This is how to say so.
-		config["Entrypoint"] = []any{""}
+	took := []any{} // the image's Entrypoint away; the engine turns [""] into none
+	if config["Entrypoint"] == nil {
+		took = []any{""}
 	}
-	// Otherwise both stay. The same Entrypoint without the image's Cmd was given
-	// on purpose: that is what empties Cmd. And a Cmd under the user's own
-	// Entrypoint is the user's, even if it reads like the image's.
-}
-
-// subtractEnv drops the variables that have the value that they have in the image.
-func subtractEnv(config, image object) {
-	inherited := map[string]bool{}
-	for _, variable := range image.texts("Env") {
-		inherited[variable] = true
-	}
-	var kept []any
-	for _, variable := range config.texts("Env") {
-		if !inherited[variable] {
-			kept = append(kept, variable)
+	for _, said := range []object{
+		{},
+		{"Cmd": config["Cmd"]},
+		{"Entrypoint": took},
+		{"Entrypoint": took, "Cmd": config["Cmd"]},
+	} {
+		merged := maps.Clone(said)
+		mergeCommand(merged, image)
+		if alike(merged["Entrypoint"], config["Entrypoint"]) && alike(merged["Cmd"], config["Cmd"]) {
+			delete(config, "Entrypoint")
+			delete(config, "Cmd")
+			maps.Copy(config, said)
+			return
 		}
 	}
-	config["Env"] = kept
+}
+
+// alike compares two commands that the engine has made. There is no difference any
+// more between none and an empty one, and newer engines do not tell which of the two
+// an image has.
+func alike(a, b any) bool { return equal(a, b) || blank(a) && blank(b) }
+
+// ownEnv returns the variables that are not the image's: those that differ from it.
+//
+// Where the engine appends the image's to the user's, the user's are the shortest
+// beginning from which it makes the whole. One that has the image's value, but stands
+// before one of the user's own, was said by the user and stays.
+func (f facts) ownEnv(env, theirs []string) []string {
+	for n := 0; f.EnvInOrder && n <= len(env); n++ {
+		if slices.Equal(merged(env[:n], theirs), env) {
+			return env[:n]
+		}
+	}
+	return slices.DeleteFunc(env, func(variable string) bool { return slices.Contains(theirs, variable) })
 }
 
 func subtractHealthcheck(config, image object) {
@@ -99,7 +112,7 @@ func merge(config, image object) {
 		}
 	}
 	if dir := image.text("WorkingDir"); config.text("WorkingDir") == "" && dir != "" {
-		config["WorkingDir"] = path.Clean(dir)
+		config["WorkingDir"] = path.Clean(dir) // as most engines do
 	}
 	mergeCommand(config, image)
 	mergeEnv(config, image)
@@ -131,18 +144,26 @@ func mergeCommand(config, image object) {
 }
 
 func mergeEnv(config, image object) {
-	said := map[string]bool{}
-	for _, variable := range config.texts("Env") {
+	config["Env"] = list(merged(config.texts("Env"), image.texts("Env")))
+}
+
+// merged are the user's variables and those of the image that the user did not name.
+// An image that names one twice keeps both where the user said nothing at all.
+func merged(env, theirs []string) []string {
+	if len(env) == 0 {
+		return theirs
+	}
+	all, said := slices.Clone(env), map[string]bool{}
+	for _, variable := range env {
 		name, _, _ := strings.Cut(variable, "=")
 		said[name] = true
 	}
-	merged := config.list("Env")
-	for _, variable := range image.texts("Env") {
+	for _, variable := range theirs {
 		if name, _, _ := strings.Cut(variable, "="); !said[name] {
-			merged = append(merged, variable)
+			all, said[name] = append(all, variable), true
 		}
 	}
-	config["Env"] = merged
+	return all
 }
 
 func mergeHealthcheck(config, image object) {

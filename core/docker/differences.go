@@ -38,12 +38,17 @@ func compare(was, is facts, wantAims, gotAims aims) []string {
 	want, got := was.stated(), is.stated()
 	wantAims.apply(want.host, was.Lenders)
 	gotAims.apply(got.host, is.Lenders)
-	subtract(want.config, was.defaults(), want.host.object("PortBindings"))
+	was.subtract(want.config, want.host.object("PortBindings"))
 	merge(want.config, is.defaults())
+	// Compose's word for the image is the new one's, or still the old one's.
+	asked, labels := want.config.object("Labels"), got.config.object("Labels")
+	if _, composed := asked[composeImage]; composed && labels.text(composeImage) == is.Container.text("Image") {
+		asked[composeImage] = labels[composeImage]
+	}
 	dropNewVolumes(want, got, is.defaults().object("Volumes"))
 	var c comparison
-	a, b := want.comparable(is), got.comparable(is)
-	settleMACs(was, a.object("Networks"), b.object("Networks"))
+	a, b := want.comparable(), got.comparable()
+	settleMACs(a.object("Networks"), b.object("Networks"))
 	c.objects("", "", a, b)
 	return c.lines
 }
@@ -61,21 +66,12 @@ func dropNewVolumes(want, got settings, volumes object) {
 }
 
 // comparable puts the settings into one tree in which the order of what has no
-// order does not matter. is tells what belongs to the container that was made.
-func (s settings) comparable(is facts) object {
+// order does not matter.
+func (s settings) comparable() object {
 	config := s.config
 	config["Env"] = byName(config.texts("Env"))
-	if labels := config.object("Labels"); labels != nil {
-		delete(labels, composeImage)
-	}
-	for port := range s.host.object("PortBindings") {
-		delete(config.object("ExposedPorts"), port) // said twice
-	}
-	for at := range s.mounts {
-		delete(config.object("Volumes"), at)
-	}
-	for at := range is.defaults().object("Volumes") {
-		delete(config.object("Volumes"), at)
+	if dir := config.text("WorkingDir"); dir != "" {
+		config["WorkingDir"] = path.Clean(dir) // some engines clean an image's, some do not
 	}
 	delete(config, "MacAddress") // it is in its network's endpoint
 	return object{
@@ -140,15 +136,12 @@ func (s settings) comparableMounts() object {
 	return mounts
 }
 
-// settleMACs leaves out addresses that only one side shows where the engine may
-// have chosen them: it shows its own choice only while a container runs.
-func settleMACs(was facts, want, got object) {
+// settleMACs leaves out the addresses that nobody has asked for: the engine shows its
+// own choice while a container runs.
+func settleMACs(want, got object) {
 	for name := range want {
-		a, b := want.object(name), got.object(name)
-		chosen := name == was.own() && was.config().text("MacAddress") != ""
-		if !chosen && (a.text("MacAddress") == "" || b.text("MacAddress") == "") {
-			delete(a, "MacAddress")
-			delete(b, "MacAddress")
+		if want.object(name).text("MacAddress") == "" {
+			delete(got.object(name), "MacAddress")
 		}
 	}
 }
@@ -232,7 +225,7 @@ func secret(at string) bool {
 }
 
 // meaningful are the lists of which an empty one says something else than none.
-var meaningful = map[string]bool{"Entrypoint": true, "MaskedPaths": true, "ReadonlyPaths": true}
+var meaningful = map[string]bool{"MaskedPaths": true, "ReadonlyPaths": true}
 
 // shown are the texts that are no secrets.
 var shown = map[string]bool{

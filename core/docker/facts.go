@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/volume"
 	"github.com/refit-dev/refit/core"
 )
 
@@ -25,10 +26,21 @@ type facts struct {
 	// Lenders are the containers that VolumesFrom names by an id, which may be cut
 	// short: what it says → full id.
 	Lenders map[string]string `json:"lenders,omitempty"`
+	// Nameless are the volumes that inspect shows without their names, as engines
+	// from 25 on do with those of which a bind says nothing but the destination:
+	// destination → volume's name.
+	Nameless map[string]string `json:"nameless,omitempty"`
 	// Networks are those that it is in, and the one that its mode names.
 	Networks map[string]link `json:"networks,omitempty"`
 	// HostName is that of the engine's host, only where the container shares its network.
 	HostName string `json:"host_name,omitempty"`
+	// API is the version of the engine's API that it was asked by, and EngineAPI the
+	// newest that the engine has.
+	API       string `json:"api,omitempty"`
+	EngineAPI string `json:"engine_api,omitempty"`
+	// EnvInOrder says that the engine appends the image's variables to the user's, in
+	// the image's order, as Docker does. Others have them in any order.
+	EnvInOrder bool `json:"env_in_order,omitempty"`
 	// Files are what somebody copied into the container before its first start.
 	Files []file `json:"files,omitempty"`
 }
@@ -42,6 +54,11 @@ type link struct {
 func (f facts) config() object { return f.Container.object("Config") }
 func (f facts) host() object   { return f.Container.object("HostConfig") }
 func (f facts) id() string     { return f.Container.text("Id") }
+
+// started tells whether the container has ever run.
+func (f facts) started() bool {
+	return !strings.HasPrefix(f.Container.object("State").text("StartedAt"), "0001-")
+}
 
 // defaults are what the image says where the user said nothing.
 func (f facts) defaults() object { return f.Image.object("Config") }
@@ -119,15 +136,22 @@ func (c *Client) Snapshot(ctx context.Context, id string, known core.Defaults) (
 // facts asks the engine for everything but the files. Spare is an answer about the
 // image for the case that the engine does not have it any more.
 func (c *Client) facts(ctx context.Context, id string, spare object) (facts, error) {
-	if err := c.ready(ctx); err != nil {
+	v, err := c.negotiate(ctx)
+	if err != nil {
 		return facts{}, err
 	}
-	f := facts{Inherited: map[string]string{}, Lenders: map[string]string{}, Networks: map[string]link{}}
+	f := facts{
+		Inherited: map[string]string{}, Lenders: map[string]string{}, Networks: map[string]link{},
+		API: c.api.ClientVersion(), EngineAPI: v.API, EnvInOrder: v.docker(),
+	}
 	if err := c.inspectContainer(ctx, id, &f.Container); err != nil {
 		return facts{}, fmt.Errorf("inspect it: %w", err)
 	}
 	if err := c.askImage(ctx, &f, spare); err != nil {
 		return facts{}, fmt.Errorf("inspect its image, whose defaults must be known: %w", err)
+	}
+	if f.Nameless, err = c.askNames(ctx, f.Container); err != nil {
+		return facts{}, err
 	}
 	if err := c.askInherited(ctx, f); err != nil {
 		return facts{}, err
@@ -145,6 +169,48 @@ func (c *Client) facts(ctx context.Context, id string, spare object) (facts, err
 	return f, nil
 }
 
+// mounts are what is in place, each volume with its name.
+func (f facts) mounts() []object { return withNames(f.Container, f.Nameless) }
+
+func withNames(container object, names map[string]string) []object {
+	mounts := container.clone().objects("Mounts")
+	for _, mount := range mounts {
+		if name := names[path.Clean(mount.text("Destination"))]; name != "" && mount.text("Name") == "" {
+			mount["Name"] = name
+		}
+	}
+	return mounts
+}
+
+// askNames learns the names of the volumes that inspect shows without, by the place
+// where they are on the host.
+func (c *Client) askNames(ctx context.Context, container object) (map[string]string, error) {
+	nameless := map[string]string{} // source → destination
+	for _, mount := range container.objects("Mounts") {
+		if mount.text("Type") == "volume" && mount.text("Name") == "" {
+			nameless[mount.text("Source")] = path.Clean(mount.text("Destination"))
+		}
+	}
+	if len(nameless) == 0 {
+		return nil, nil
+	}
+	list, err := c.api.VolumeList(ctx, volume.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("list the volumes, to find the names of its own: %w", err)
+	}
+	names := map[string]string{}
+	for _, v := range list.Volumes {
+		if at, asked := nameless[v.Mountpoint]; asked {
+			names[at] = v.Name
+			delete(nameless, v.Mountpoint)
+		}
+	}
+	for _, at := range nameless {
+		return nil, fmt.Errorf("find the name of its volume at %s: no volume has its place on the host", at)
+	}
+	return names, nil
+}
+
 // askInherited learns which mounts are another container's: inspect shows them
 // like the container's own.
 func (c *Client) askInherited(ctx context.Context, f facts) error {
@@ -157,7 +223,11 @@ func (c *Client) askInherited(ctx context.Context, f facts) error {
 		if strings.TrimPrefix(other.text("Name"), "/") != strings.TrimPrefix(name, "/") {
 			f.Lenders[name] = other.text("Id")
 		}
-		for _, mount := range other.objects("Mounts") {
+		names, err := c.askNames(ctx, other)
+		if err != nil {
+			return fmt.Errorf("look at %s, whose volumes it uses: %w", name, err)
+		}
+		for _, mount := range withNames(other, names) {
 			f.Inherited[path.Clean(mount.text("Destination"))] = mount.text("Name")
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -43,6 +44,13 @@ type version struct {
 	MinAPI  string `json:"MinAPIVersion"`
 	OS      string `json:"Os"`
 	Arch    string `json:"Arch"`
+	// Components are the parts of the engine; Docker calls the main one "Engine".
+	Components []struct{ Name string } `json:"Components"`
+}
+
+// docker tells a Docker Engine from others that speak its API.
+func (v version) docker() bool {
+	return slices.ContainsFunc(v.Components, func(c struct{ Name string }) bool { return c.Name == "Engine" })
 }
 
 // Ping agrees with the engine upon a version of the API and returns what the

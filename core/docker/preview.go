@@ -41,7 +41,7 @@ func (c *Client) previewed(ctx context.Context, id string, known, next core.Defa
 // for a volume where there is something already.
 func preview(f facts, image object) []core.Change {
 	is, would := f.stated(), f.stated()
-	subtract(would.config, f.defaults(), would.host.object("PortBindings"))
+	f.subtract(would.config, would.host.object("PortBindings"))
 	merge(would.config, image)
 	var p previewed
 	for _, one := range []struct{ setting, key string }{

@@ -2,11 +2,13 @@ package docker
 
 import (
 	"maps"
+	"net"
 	"path"
 	"slices"
 	"strings"
 
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/versions"
 	"github.com/refit-dev/refit/core"
 )
 
@@ -33,18 +35,12 @@ func (f facts) stated() settings {
 	s := settings{config: f.config().clone(), host: f.host().clone(), networks: f.endpoints()}
 	f.editConfig(s.config)
 	s.volumes = f.editMounts(s.host)
-	volumes := s.config.object("Volumes")
-	for at := range volumes {
-		if _, bound := s.volumes[path.Clean(at)]; bound {
-			delete(volumes, at)
-		}
-	}
 	delete(s.host, "ContainerIDFile")
 	if links := s.host.texts("Links"); len(links) > 0 {
 		s.host["Links"] = list(statedLinks(links))
 	}
 	s.mounts = map[string]object{}
-	for _, mount := range f.Container.objects("Mounts") {
+	for _, mount := range f.mounts() {
 		s.mounts[path.Clean(mount.text("Destination"))] = mount
 	}
 	return s
@@ -66,9 +62,11 @@ func (f facts) editConfig(config object) {
 	}
 	name := config.text("Hostname")
 	switch {
-	case strings.HasPrefix(f.mode(), "container:"), f.host().text("UTSMode") == network.NetworkHost:
+	case strings.HasPrefix(f.mode(), "container:"):
 		delete(config, "Hostname")
 		delete(config, "Domainname")
+	case f.host().text("UTSMode") == network.NetworkHost:
+		delete(config, "Hostname")
 	case len(name) >= shortID && strings.HasPrefix(f.id(), name), f.mode() == network.NetworkHost && name == f.HostName:
 		delete(config, "Hostname")
 	}
@@ -123,7 +121,7 @@ func (f facts) editMounts(host object) map[string]string {
 // because another container has them.
 func (f facts) ownVolumes() map[string]object {
 	own := map[string]object{}
-	for _, mount := range f.Container.objects("Mounts") {
+	for _, mount := range f.mounts() {
 		at, name := path.Clean(mount.text("Destination")), mount.text("Name")
 		inherited, shared := f.Inherited[at]
 		if mount.text("Type") == "volume" && name != "" && (!shared || inherited != name) {
@@ -208,17 +206,46 @@ func (f facts) editAliases(network string, endpoint object) {
 	}
 }
 
-// statedMAC returns the MAC address that the user chose for a network. The engine
-// does not say who chose an endpoint's (moby/moby#48168), but engines from 25 on
-// show in Config the one that was chosen for the network of the mode, as older
-// ones always did. On a macvlan the address is known to the world outside, so it
-// is kept whoever chose it. All others are the engine's own.
+// statedMAC returns the MAC address that the user chose for a network, "" where the
+// engine's own choice is to be left to the engine.
+//
+// Config shows the one that was chosen for the network of the mode. For the other
+// networks one can be chosen from API 1.44 on, and the engine does not say who chose
+// it (moby/moby#48168): before the first start it is the user's, and afterwards if an
+// engine would not make such a one. On a macvlan the address is known to the world
+// outside, so it is kept whoever chose it.
 func (f facts) statedMAC(name, own string, endpoint object) string {
-	if name == own && f.config().text("MacAddress") != "" {
+	mac := endpoint.text("MacAddress")
+	switch {
+	case name == own && f.config().text("MacAddress") != "":
 		return f.config().text("MacAddress")
-	}
-	if f.Networks[name].Driver == "macvlan" {
-		return endpoint.text("MacAddress")
+	case f.Networks[name].Driver == "macvlan" && (name == own || f.takesMACs()):
+		return mac
+	case f.takesMACs() && (!f.started() || !f.generated(mac)):
+		return mac
 	}
 	return ""
+}
+
+// takesMACs tells whether a MAC address can be chosen for every network.
+func (f facts) takesMACs() bool { return !versions.LessThan(f.API, severalNetworks) }
+
+// randomMACs is the API of the first engines that make all of a MAC address from
+// random numbers. Those before it put a fixed beginning in front of the IPv4 address.
+const (
+	randomMACs   = "1.48"
+	generatedMAC = "02:42:"
+)
+
+// generated tells whether the engine may have chosen the address. What it chooses is
+// marked as locally administered, by the second bit of the first byte.
+func (f facts) generated(mac string) bool {
+	address, err := net.ParseMAC(mac)
+	switch {
+	case err != nil:
+		return true // there is none
+	case versions.LessThan(f.EngineAPI, randomMACs):
+		return strings.HasPrefix(address.String(), generatedMAC)
+	}
+	return address[0]&2 != 0
 }
