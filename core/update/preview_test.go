@@ -97,6 +97,29 @@ func TestPreviewsAskAboutAnImageOnce(t *testing.T) {
 	})
 }
 
+func TestPreviewsTakeTheImageOfTheContainersPlatform(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
+		newer := b.publish(coretest.Good)
+		if _, err := b.engine.Pull(b.Context(), newer); err != nil {
+			t.Fatal(err)
+		}
+		s := b.step()
+		s.To.Platform = core.Platform{OS: "linux", Architecture: "arm"} // the engine has its own
+		var asked []core.Platform
+		b.updater.Reader = reader(func(image core.Image) (core.Defaults, error) {
+			asked = append(asked, image.Platform)
+			return b.engine.Config(t.Context(), image)
+		})
+		if p := b.updater.Preview(t.Context(), []core.Step{s})[0]; p.Err != nil {
+			t.Error(p.Err)
+		}
+		if diff := cmp.Diff([]core.Platform{s.To.Platform}, asked); diff != "" {
+			t.Errorf("its registry was asked for (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // reader is an update.Reader.
 type reader func(core.Image) (core.Defaults, error)
 
