@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 )
@@ -30,11 +32,18 @@ type file struct {
 	Tar []byte `json:"tar"`
 }
 
+// mostLooks is how many files are looked at to find those that were copied in.
+// Looking at one takes the engine a few milliseconds.
+const mostLooks = 1000
+
+// otherClock is how far the clock of compose's machine may be from the engine's.
+const otherClock = 5 * time.Minute
+
 // injected returns the configs and secrets with inline content, which compose
 // copies into a container before it starts it and which are in no mount
-// (containrrr/watchtower#1988). Nothing names them, so they are known by their
-// place: under /run/secrets, or in the root directory. One that was given another
-// place looks like anything else that a container has written, and is lost like it.
+// (containrrr/watchtower#1988). Nothing names them. Under /run/secrets and in the root
+// directory, where they are unless somebody said otherwise, every new file is taken
+// for one; elsewhere one that has the marks of a copy.
 func (c *Client) injected(ctx context.Context, f facts) ([]file, error) {
 	if f.config().object("Labels").text(composeProject) == "" {
 		return nil, nil
@@ -43,17 +52,18 @@ func (c *Client) injected(ctx context.Context, f facts) ([]file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the files that were copied into it: %w", err)
 	}
-	mounted := map[string]bool{"/.dockerenv": true}
-	for _, mount := range f.Container.objects("Mounts") {
-		mounted[path.Clean(mount.text("Destination"))] = true
-	}
 	var files []file
-	for _, change := range changes {
-		inPlace := path.Dir(change.Path) == "/" || strings.HasPrefix(change.Path, secretsDir)
-		if change.Kind != container.ChangeAdd || mounted[change.Path] || !inPlace {
-			continue
+	looks := 0
+	for _, change := range f.written(changes) {
+		wanted := regular
+		usual := path.Dir(change.Path) == "/" || strings.HasPrefix(change.Path, secretsDir)
+		if !usual || change.Kind != container.ChangeAdd {
+			wanted = f.copied
+			if looks++; looks > mostLooks {
+				continue
+			}
 		}
-		archive, err := c.copyOut(ctx, f.id(), change.Path)
+		archive, err := c.copyOut(ctx, f.id(), change.Path, wanted)
 		if err != nil {
 			return nil, fmt.Errorf("copy %s out of it: %w", change.Path, err)
 		}
@@ -64,14 +74,59 @@ func (c *Client) injected(ctx context.Context, f facts) ([]file, error) {
 	return files, nil
 }
 
+// written returns those changes of a container's own layer that may be files.
+func (f facts) written(changes []container.FilesystemChange) []container.FilesystemChange {
+	none := map[string]bool{"/.dockerenv": true}
+	for _, mount := range f.Container.objects("Mounts") {
+		none[path.Clean(mount.text("Destination"))] = true
+	}
+	for _, change := range changes {
+		none[path.Dir(change.Path)] = true
+	}
+	return slices.DeleteFunc(changes, func(change container.FilesystemChange) bool {
+		return change.Kind == container.ChangeDelete || none[change.Path]
+	})
+}
+
+func regular(stat container.PathStat) bool {
+	return stat.Mode.IsRegular() && stat.Size <= mostInjected
+}
+
+// copied tells whether a file looks as if it had been copied in between the
+// creation and the start: an archive has times in whole seconds only, and what a
+// program in the container writes has not.
+func (f facts) copied(stat container.PathStat) bool {
+	if !regular(stat) || stat.Mtime.Nanosecond() != 0 || stat.Mtime.Before(f.when("Created").Add(-otherClock)) {
+		return false
+	}
+	started := f.when("State", "StartedAt")
+	return started.IsZero() || stat.Mtime.Before(started.Add(otherClock))
+}
+
+// when returns a time that inspect tells, the zero time where it tells none.
+func (f facts) when(keys ...string) time.Time {
+	last := len(keys) - 1
+	at := f.Container
+	for _, key := range keys[:last] {
+		at = at.object(key)
+	}
+	t, err := time.Parse(time.RFC3339Nano, at.text(keys[last]))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
 // copyOut returns an archive with the file under its whole path, nil where it is
-// no regular file or too large.
-func (c *Client) copyOut(ctx context.Context, id, name string) ([]byte, error) {
+// not wanted.
+func (c *Client) copyOut(ctx context.Context, id, name string, wanted func(container.PathStat) bool) ([]byte, error) {
 	stat, err := c.api.ContainerStatPath(ctx, id, name)
 	switch {
+	case isNotFound(err):
+		return nil, nil // gone since the list was made
 	case err != nil:
 		return nil, err
-	case !stat.Mode.IsRegular() || stat.Size > mostInjected:
+	case !wanted(stat):
 		return nil, nil
 	}
 	reader, _, err := c.api.CopyFromContainer(ctx, id, name)
@@ -82,7 +137,8 @@ func (c *Client) copyOut(ctx context.Context, id, name string) ([]byte, error) {
 	return rewrap(io.LimitReader(reader, 2*mostInjected), name)
 }
 
-// rewrap makes an archive in which the one file of another has its whole path.
+// rewrap makes an archive in which the one file of another has its whole path, and
+// is of now: it is known by that in the container that it is copied into.
 func rewrap(archive io.Reader, name string) ([]byte, error) {
 	from := tar.NewReader(archive)
 	header, err := from.Next()
@@ -93,6 +149,7 @@ func rewrap(archive io.Reader, name string) ([]byte, error) {
 		return nil, err
 	}
 	header.Name = strings.TrimPrefix(name, "/")
+	header.ModTime = time.Now().Truncate(time.Second)
 	var wrapped bytes.Buffer
 	to := tar.NewWriter(&wrapped)
 	if err := to.WriteHeader(header); err != nil {
@@ -110,7 +167,10 @@ func rewrap(archive io.Reader, name string) ([]byte, error) {
 // inject copies the files into a container that has not been started.
 func (c *Client) inject(ctx context.Context, id string, files []file) error {
 	for _, f := range files {
-		err := c.api.CopyToContainer(ctx, id, "/", bytes.NewReader(f.Tar), container.CopyToContainerOptions{CopyUIDGID: true})
+		fresh, err := rewrap(bytes.NewReader(f.Tar), f.Path)
+		if err == nil {
+			err = c.api.CopyToContainer(ctx, id, "/", bytes.NewReader(fresh), container.CopyToContainerOptions{CopyUIDGID: true})
+		}
 		if err != nil {
 			return fmt.Errorf("copy %s into it: %w", f.Path, err)
 		}
