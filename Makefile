@@ -23,7 +23,8 @@ demo: engine build ## the whole job in under a minute, with throw-away parts tha
 
 test: engine ## go vet and every test, those that need an engine included
 	go vet ./...
-	@go test -json -count=1 -timeout 20m ./... ./.ci/report | go run ./.ci/report tests
+	@REFIT_COMPOSE="$${REFIT_COMPOSE:-$$(.ci/engines compose)}" \
+		go test -json -count=1 -timeout 20m ./... ./.ci/report | go run ./.ci/report tests
 
 test-engines: engine ## the tests that use an engine, on a newer one beside this machine's: Debian sid's
 	@sh .ci/test-engines
