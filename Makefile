@@ -30,7 +30,7 @@ test-engines: engine ## the tests that use an engine, on a newer one beside this
 	@sh .ci/test-engines
 
 torture: engine build ## everything that can go wrong, at every call, on a real engine: most of an hour
-	go test ./core/update -run EveryFault -count=1 -v
+	REFIT_TORTURE=full go test ./core/update -run EveryFault -count=1 -v -timeout 60m
 	REFIT_TORTURE=full REFIT_ENGINE=required go test ./cmd/refit -run Torture -count=1 -v -timeout 60m
 
 image: engine build ## build the image (IMAGE=refit:latest)

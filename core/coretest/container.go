@@ -28,6 +28,7 @@ type container struct {
 	mounts map[string]string // destination → volume
 	own    []string          // the anonymous volumes that were made for it
 	shares []string          // the ids of those whose namespaces it shares
+	mark   *core.Mark        // what its label says, read once: labels do not change
 
 	state    core.State
 	started  time.Time
@@ -36,13 +37,6 @@ type container struct {
 	exitCode int
 	// signalled is when somebody last stopped or killed it.
 	signalled time.Time
-}
-
-func (c *container) mark() *core.Mark {
-	if value, there := c.spec.Labels[core.MarkLabel]; there {
-		return core.ParseMark(value)
-	}
-	return nil
 }
 
 // life is how long a container of that kind runs by itself, and with which code it
@@ -132,7 +126,7 @@ func (e *Engine) Look(_ context.Context, nameOrID string) (core.Status, error) {
 	return core.Status{
 		ID: c.id, Name: c.spec.Name, ImageID: c.image.ID, State: c.state, StartedAt: c.started,
 		RestartCount: c.restarts, ExitCode: c.exitCode, RestartPolicy: c.policy, StopSignal: "SIGTERM",
-		Health: c.health(now), Version: core.VersionOf(c.image.Labels), Mark: c.mark(),
+		Health: c.health(now), Version: core.VersionOf(c.image.Labels), Mark: c.mark,
 	}, nil
 }
 

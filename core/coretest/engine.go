@@ -164,6 +164,9 @@ func (e *Engine) make(spec Spec, inherited map[string]string, shares []string) (
 		id: e.next("container"), spec: spec, image: *image, state: core.Created,
 		policy: spec.RestartPolicy, mounts: maps.Clone(spec.Volumes), shares: shares,
 	}
+	if value, there := spec.Labels[core.MarkLabel]; there {
+		c.mark = core.ParseMark(value)
+	}
 	if c.mounts == nil {
 		c.mounts = map[string]string{}
 	}
@@ -227,7 +230,7 @@ func (e *Engine) describe(c *container) core.Container {
 	d := core.Container{
 		ID: c.id, Name: c.spec.Name, State: c.state, Labels: labels, ImageGone: e.images[c.image.ID] == nil,
 		Image:     core.Image{Reference: e.parse(c.spec.Reference), ID: c.image.ID},
-		DependsOn: slices.Concat(c.spec.DependsOn, c.spec.Restarts), Restarts: c.spec.Restarts, Mark: c.mark(),
+		DependsOn: slices.Concat(c.spec.DependsOn, c.spec.Restarts), Restarts: c.spec.Restarts, Mark: c.mark,
 		RepoDigests: e.repoDigests(c.image.ID),
 	}
 	for _, id := range c.shares {

@@ -50,10 +50,8 @@ func (tr *trial) stride() int {
 	switch {
 	case os.Getenv("REFIT_TORTURE") == "full":
 		return 1
-	case tr.group:
-		return 11
-	case tr.beside, tr.paused:
-		return 4
+	case tr.group, tr.beside, tr.paused:
+		return 13
 	default:
 		return 1
 	}
@@ -70,7 +68,7 @@ func (tr *trial) next(killed, call int) int {
 
 // short tells whether recoveries that are killed themselves are left out.
 func (tr *trial) short(fault coretest.Fault, ledgerLost bool) bool {
-	return tr.hooks && (fault.Interloper || ledgerLost) || tr.group && !fault.Fatal
+	return tr.hooks && (fault.Interloper || ledgerLost) || tr.group && (!fault.Fatal || tr.bad || tr.victim != "")
 }
 
 // labels are those of web.
