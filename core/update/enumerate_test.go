@@ -47,7 +47,8 @@ func TestEveryFaultAtEveryCallWithHooks(t *testing.T) {
 
 func enumerateAll(t *testing.T, cases *atomic.Int64, tr *trial) {
 	for _, fault := range coretest.Faults() {
-		if tr.bad && fault.Interloper || tr.victim != "" && !fault.Interloper {
+		alone := tr.bad || tr.group && tr.kind != coretest.Good
+		if alone && fault.Interloper || tr.victim != "" && !fault.Interloper {
 			continue // nothing that another trial does not show
 		}
 		t.Run(tr.String()+", "+fault.Name, func(t *testing.T) {

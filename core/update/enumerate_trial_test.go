@@ -50,7 +50,9 @@ func (tr *trial) stride() int {
 	switch {
 	case os.Getenv("REFIT_TORTURE") == "full":
 		return 1
-	case tr.group, tr.beside, tr.paused:
+	case tr.group:
+		return 41
+	case tr.beside, tr.paused:
 		return 13
 	default:
 		return 1
