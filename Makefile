@@ -23,13 +23,14 @@ demo: engine build ## the whole job in under a minute, with throw-away parts tha
 
 test: engine ## go vet and every test, those that need an engine included
 	go vet ./...
-	@go test -json -count=1 -timeout 20m ./... ./.ci/report | go run ./.ci/report tests
+	@REFIT_COMPOSE="$${REFIT_COMPOSE:-$$(.ci/engines compose)}" \
+		go test -json -count=1 -timeout 20m ./... ./.ci/report | go run ./.ci/report tests
 
 test-engines: engine ## the tests that use an engine, on a newer one beside this machine's: Debian sid's
 	@sh .ci/test-engines
 
 torture: engine build ## everything that can go wrong, at every call, on a real engine: most of an hour
-	go test ./core/update -run EveryFault -count=1 -v
+	REFIT_TORTURE=full go test ./core/update -run EveryFault -count=1 -v -timeout 60m
 	REFIT_TORTURE=full REFIT_ENGINE=required go test ./cmd/refit -run 'Torture|StartFirst' -count=1 -v -timeout 60m
 
 image: engine build ## build the image (IMAGE=refit:latest)
