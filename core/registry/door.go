@@ -44,8 +44,9 @@ func (r *Registry) newDoor() *door {
 		t := remote.DefaultTransport.(*http.Transport).Clone()
 		t.TLSClientConfig = &tls.Config{RootCAs: r.Roots}
 		t.OnProxyConnectResponse = proxyRefuses
-		// Those that are needed at a time are kept for the next.
-		t.MaxIdleConnsPerHost, t.MaxIdleConns = max(t.MaxIdleConnsPerHost, r.parallel()), max(t.MaxIdleConns, overall)
+		// As many as are needed at a time, kept for the next. Without the bound a request
+		// that waits for a handshake has a connection made that nobody needs.
+		t.MaxConnsPerHost, t.MaxIdleConnsPerHost = r.parallel(), r.parallel()
 		base = t
 	}
 	d := &door{strict: base, lax: base, insecure: r.insecure}

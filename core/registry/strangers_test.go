@@ -2,13 +2,18 @@ package registry_test
 
 import (
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/refit-dev/refit/core"
+	"github.com/refit-dev/refit/core/registry"
 	"github.com/refit-dev/refit/core/registry/registrytest"
 )
 
@@ -64,6 +69,103 @@ func FuzzWhateverARegistryAnswersBecomesOneAnswer(f *testing.F) {
 		if got.Digest != "" && !strings.HasPrefix(got.Digest, "sha256:") && !strings.HasPrefix(got.Digest, "sha512:") {
 			t.Errorf("%q is no digest", got.Digest)
 		}
+	})
+}
+
+// watched notes where a login or a token is sent.
+type watched struct {
+	canned
+	mu   sync.Mutex
+	seen []*url.URL
+}
+
+func (w *watched) RoundTrip(q *http.Request) (*http.Response, error) {
+	form := ""
+	if q.Body != nil {
+		text, _ := io.ReadAll(q.Body)
+		form = string(text)
+	}
+	if q.Header.Get("Authorization") != "" || strings.Contains(form, password) || strings.Contains(q.URL.String(), password) {
+		w.mu.Lock()
+		w.seen = append(w.seen, q.URL)
+		w.mu.Unlock()
+	}
+	return w.canned.RoundTrip(q)
+}
+
+func FuzzWhateverAChallengeSaysALoginIsForItsOwnRegistry(f *testing.F) {
+	for _, challenge := range []string{
+		`Bearer realm="https://registry.example/token",service="x",scope="repository:web:pull"`,
+		`Bearer realm="https://auth.example/token?service=y"`, `bearer realm=https://auth.example`,
+		`Bearer realm="http://auth.example/token"`, `Bearer realm="https://169.254.169.254/latest"`,
+		`Bearer realm="https://auth.example@evil.example/"`, `Bearer realm="//evil.example/"`,
+		`Basic realm="x"`, `BASIC`, `Negotiate, Basic realm="x", Bearer realm="https://auth.example"`,
+		`Bearer realm="https://auth.example/", error="invalid_token"`, "Bearer ", `Bearer realm=""`, `Bearer realm="`,
+	} {
+		f.Add(challenge, 200, false)
+		f.Add(challenge, 401, true)
+	}
+	f.Fuzz(func(t *testing.T, challenge string, status int, identity bool) {
+		config := loginFor("registry.example", "u", password)
+		if identity {
+			config = `{"auths":{"registry.example":{"identitytoken":"` + password + `"}}}`
+		}
+		header := http.Header{"Www-Authenticate": {challenge}, "Content-Type": {"application/json"}}
+		w := &watched{canned: canned{challenge, status, header, `{"token":"` + password + `"}`}}
+		r := checker(t, config)
+		r.Transport = w
+		one(t, r, query("registry.example/web:1"))
+		for _, to := range w.seen {
+			inside := net.ParseIP(to.Hostname())
+			switch {
+			case to.Scheme != "https":
+				t.Errorf("something secret went over plain HTTP to %s", to.Host)
+			case inside != nil && (inside.IsLoopback() || inside.IsPrivate() || inside.IsLinkLocalUnicast()):
+				t.Errorf("something secret went to %s, which is inside", to.Host)
+			case to.Host != "registry.example" && strings.HasPrefix(to.Path, "/v2/web/"):
+				t.Errorf("the registry's login went to %s", to)
+			}
+		}
+	})
+}
+
+func FuzzWhateverARegistrySaysOfItsLimitsACheckEnds(f *testing.F) {
+	f.Add(429, "120", "100;w=21600", "0;w=21600", "")
+	f.Add(503, "Sun, 06 Nov 1994 08:49:37 GMT", "100", "99", "30")
+	f.Add(200, "", "100;w=21600", "76;w=21600", "")
+	f.Add(200, "-1", "1;w=1", "0", "9999999999")
+	f.Add(429, "9223372036854775807", "9223372036854775807;w=9223372036854775807", "1", "9223372036854775807")
+	f.Add(429, "Fri, 31 Dec 9999 23:59:59 GMT", "-5;w=-5", "5;w=0;w=3", "-1")
+	f.Add(200, "1e9", "2,2;w=60, 5;w=1", "1;;w", "1733356800")
+	f.Fuzz(func(t *testing.T, status int, after, limit, remaining, reset string) {
+		header := http.Header{"Docker-Content-Digest": {someDigest}, "Content-Type": {"application/json"}}
+		for name, value := range map[string]string{
+			"Retry-After": after, "Ratelimit-Limit": limit, "Ratelimit-Remaining": remaining, "Ratelimit-Reset": reset,
+		} {
+			header.Set(name, value)
+		}
+		dir := configDir(t, "")
+		synctest.Test(t, func(t *testing.T) {
+			r := &registry.Registry{ConfigDir: dir, Transport: canned{"", status, header, "{}"}, Parallel: 2}
+			queries := []core.Query{query("registry.example/a:1"), query("registry.example/b:1"), query("registry.example/c:1")}
+			for range 3 {
+				begun := time.Now()
+				for q, a := range r.Check(t.Context(), queries) {
+					if (a.Digest == "") == (a.Fault.Code == "") {
+						t.Errorf("%s: neither a digest nor a reason, or both: %+v", q.Reference.Repository, a)
+					}
+					discreet(t, a)
+				}
+				if took := time.Since(begun); took > time.Minute {
+					t.Errorf("three references took %s", took)
+				}
+			}
+			// Whatever it was, it is not for ever.
+			time.Sleep(24*time.Hour + time.Second)
+			if got := one(t, r, queries[0]); status == 200 && got.Digest == "" {
+				t.Errorf("a day later: %v", got.Fault)
+			}
+		})
 	})
 }
 

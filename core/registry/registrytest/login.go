@@ -78,8 +78,13 @@ func repositoryOf(q *http.Request) string {
 
 // serveToken is the token endpoint. Who knows the password gets every scope.
 func (r *Registry) serveToken(w http.ResponseWriter, q *http.Request) {
-	o := r.demands()
-	if !o.Bearer || !r.knows(q) {
+	o, scopes := r.demands(), q.URL.Query()["scope"]
+	known := r.knows(q)
+	if q.Method == http.MethodPost { // OAuth 2, for identity tokens
+		scopes = strings.Fields(q.FormValue("scope"))
+		known = o.Identity != "" && q.FormValue("grant_type") == "refresh_token" && q.FormValue("refresh_token") == o.Identity
+	}
+	if !o.Bearer || !known {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
@@ -90,7 +95,7 @@ func (r *Registry) serveToken(w http.ResponseWriter, q *http.Request) {
 	r.mu.Lock()
 	r.issued++
 	name := fmt.Sprintf("token-%d", r.issued)
-	r.tokens[name] = token{q.URL.Query()["scope"], time.Now().Add(lives)}
+	r.tokens[name] = token{scopes, time.Now().Add(lives)}
 	r.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = fmt.Fprintf(w, `{"token": %q, "expires_in": %d}`, name, int(lives.Seconds())) // a client that has gone needs no token

@@ -28,6 +28,9 @@ type Options struct {
 	// Bearer demands a bearer token, from the registry's own token endpoint. It
 	// gives one to everybody where User is "", as Docker Hub does.
 	Bearer bool
+	// Identity is an identity token that the token endpoint gives bearer tokens
+	// for, "" if it knows none.
+	Identity string
 	// TokenLife is how long a token is good; 0 means five minutes.
 	TokenLife time.Duration
 	// Addr is what New listens on; "" means a free port of 127.0.0.1.
@@ -51,6 +54,7 @@ const (
 // Request is one request that came in.
 type Request struct {
 	Method        string
+	Host          string // with the port, as the client knows it
 	Kind          Kind
 	Path          string
 	Authorization string // the header, "" if there was none
@@ -145,7 +149,7 @@ func (r *Registry) enter(q *http.Request) Trouble {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.requests = append(r.requests, Request{
-		q.Method, kindOf(q), q.URL.Path, q.Header.Get("Authorization"), q.UserAgent(),
+		q.Method, q.Host, kindOf(q), q.URL.Path, q.Header.Get("Authorization"), q.UserAgent(),
 	})
 	r.busy++
 	r.busiest = max(r.busiest, r.busy)
