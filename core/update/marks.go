@@ -9,8 +9,9 @@ import (
 	"github.com/refit-dev/refit/core"
 )
 
-// marked makes attempts of the successors that the ledger does not know.
-func (u *Updater) marked(all []core.Container, known []core.Attempt) (ours []core.Attempt, foreign []core.Result) {
+// marked makes attempts of the successors that the ledger does not know. Kept are the
+// attempts of which there are second tags.
+func (u *Updater) marked(all []core.Container, known []core.Attempt, kept map[string]bool) (ours []core.Attempt, foreign []core.Result) {
 	byID := map[string]core.Container{}
 	for _, c := range all {
 		byID[c.ID] = c
@@ -29,7 +30,7 @@ func (u *Updater) marked(all []core.Container, known []core.Attempt) (ours []cor
 	for _, attempt := range attempts {
 		a := u.reconstruct(groups[attempt], byID)
 		switch {
-		case !unfinished(a, groups[attempt], byID):
+		case !unfinished(a, groups[attempt], byID, kept[attempt]):
 			// Over long ago: the mark is dropped at its next update.
 		case a.Policy.Scope != u.Settings.Scope:
 			// Another Refit's by name, and none of our business.
@@ -43,14 +44,19 @@ func (u *Updater) marked(all []core.Container, known []core.Attempt) (ours []cor
 }
 
 // unfinished tells whether something is left of an attempt but the containers that it
-// was to bring about.
-func unfinished(a core.Attempt, made []core.Container, byID map[string]core.Container) bool {
+// was to bring about. A container keeps its mark until its next update, and what the
+// mark says of others is over as soon as the attempt is: one that stands under its own
+// name, or that was stopped since, tells of an attempt only while its second tags do.
+func unfinished(a core.Attempt, made []core.Container, byID map[string]core.Container, kept bool) bool {
 	if slices.ContainsFunc(made, func(c core.Container) bool { return strings.HasSuffix(c.Name, core.NewSuffix) }) {
 		return true
 	}
 	return slices.ContainsFunc(a.Swaps(), func(s core.Swap) bool {
 		p, there := byID[s.Predecessor]
-		return there && (s.Part == core.Moves || !p.State.Up() && s.State.Up())
+		if s.Part == core.Restarts {
+			return there && kept && !p.State.Up() && s.State.Up()
+		}
+		return there && (kept || s.Successor != "" || p.Name == s.Name+core.OldSuffix)
 	})
 }
 

@@ -30,7 +30,11 @@ func (u *Updater) Recover(ctx context.Context) ([]core.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	marked, foreign := u.marked(all, attempts)
+	kept, err := u.keptAttempts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	marked, foreign := u.marked(all, attempts, kept)
 	results := foreign
 	for _, a := range slices.Concat(attempts, marked) {
 		ended, pending := u.resume(ctx, a)
@@ -242,6 +246,21 @@ func (u *Updater) keptImages(ctx context.Context) (map[string]string, error) {
 		if suffix, ours := strings.CutPrefix(tag, prefix); ours {
 			kept[suffix] = image
 		}
+	}
+	return kept, nil
+}
+
+// keptAttempts are the attempts, of whatever Refit, of which there are second tags.
+// What is over has none.
+func (u *Updater) keptAttempts(ctx context.Context) (map[string]bool, error) {
+	tags, err := u.Engine.TagsOf(ctx, core.KeptRepository)
+	if err != nil {
+		return nil, fmt.Errorf("list the tags of %s: %w", core.KeptRepository, err)
+	}
+	kept := map[string]bool{}
+	for tag := range tags {
+		_, suffix, _ := strings.Cut(strings.TrimPrefix(tag, core.KeptRepository+":"), "-")
+		kept[attemptOf(suffix)] = true
 	}
 	return kept, nil
 }

@@ -1,0 +1,112 @@
+package update_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/refit-dev/refit/core"
+	"github.com/refit-dev/refit/core/coretest"
+)
+
+// inGroup is inBubble with side, which shares web's namespace, leaf, which shares
+// side's, and dep, which is restarted after web. None of them has a label.
+func inGroup(t *testing.T, test func(b *bench)) {
+	t.Helper()
+	inBubble(t, func(b *bench) {
+		for _, s := range hangers {
+			b.hang(s)
+		}
+		test(b)
+	})
+}
+
+// hang publishes a good image for the container and runs it.
+func (b *bench) hang(s coretest.Spec) {
+	b.Helper()
+	b.publishAs(s.Reference, coretest.Good)
+	s.RestartPolicy = always
+	time.Sleep(time.Second)
+	if _, err := b.engine.Run(s); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func (b *bench) publishAs(reference string, kind coretest.Kind) core.Image {
+	repository, tag, _ := strings.Cut(reference, ":")
+	return b.engine.Publish(coretest.Reference(repository, tag), coretest.Image{Kind: kind, Volumes: []string{"/data"}})
+}
+
+// wantUp asserts that the containers of those names run, each in the present life of
+// what it shares, and have their restart policy.
+func (b *bench) wantUp(names ...string) {
+	b.Helper()
+	all, err := b.engine.Containers(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, name := range names {
+		now := b.look(name)
+		if now.State != core.Running || now.RestartPolicy != always {
+			b.Errorf("%s is %q, policy %v; want it running, %v", name, now.State, now.RestartPolicy, always)
+		}
+		i := slices.IndexFunc(all, func(c core.Container) bool { return c.Name == name })
+		if i < 0 {
+			continue
+		}
+		if len(all[i].Obstacles) > 0 {
+			b.Errorf("%s shares the namespace of one that is gone", name)
+		}
+		for _, on := range all[i].Tethers {
+			if b.look(on).StartedAt.After(now.StartedAt) {
+				b.Errorf("%s shares an earlier life of %s", name, on)
+			}
+		}
+	}
+}
+
+// dep is the one that is restarted after web.
+var dep = hangers[2]
+
+// Long after an update a person stops dep. The mark that web still has says how dep
+// was at the time of the update: that is over.
+func TestTheMarkOfAnOldUpdateStartsNobody(t *testing.T) {
+	t.Parallel()
+	inGroup(t, func(b *bench) {
+		b.publish(coretest.Good)
+		want(b.T, b.cycle(b.Context()), core.OutcomeUpdated, core.NewImage)
+		time.Sleep(24 * time.Hour)
+		b.engine.Halt("dep")
+		stopped := b.look("dep")
+		if results := b.recover(); len(results) > 0 {
+			b.Errorf("recover: %+v, want nothing", results)
+		}
+		if diff := cmp.Diff(stopped, b.look("dep")); diff != "" {
+			b.Errorf("a person's will was undone (-before +after):\n%s", diff)
+		}
+	})
+}
+
+// In a rollback side had to be made anew. The mark that it has since is not taken
+// for an update that was interrupted.
+func TestTheMarkOfOneThatWasMadeAnewIsNoInterruptedUpdate(t *testing.T) {
+	t.Parallel()
+	inGroup(t, func(b *bench) {
+		b.publish(coretest.Unhealthy)
+		b.once("start", 1, func(do func() error) error { b.engine.Delete("side" + core.OldSuffix); return do() })
+		want(b.T, b.cycle(b.Context()), core.OutcomeRolledBack, core.GateFailed)
+		b.wantUp("web", "side", "leaf", "dep")
+		b.wantSame()
+		b.engine.Halt("web")
+		stopped := b.look("web")
+		if results := b.recover(); len(results) > 0 {
+			b.Errorf("recover: %+v, want nothing", results)
+		}
+		if diff := cmp.Diff(stopped, b.look("web")); diff != "" {
+			b.Errorf("a person's will was undone (-before +after):\n%s", diff)
+		}
+	})
+}
