@@ -1,6 +1,7 @@
 package update_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -68,8 +69,63 @@ func (b *bench) wantUp(names ...string) {
 	}
 }
 
+// killedAt lets the process die at the n-th call of that name, without its effect.
+func (b *bench) killedAt(call string, n int) { b.runUntil(nth(call, n), false) }
+
+// compose makes the container anew, as "docker compose up" does.
+func (b *bench) compose(s coretest.Spec) {
+	b.engine.Delete(s.Name)
+	s.RestartPolicy = always
+	if _, err := b.engine.Run(s); err != nil {
+		b.Error(err)
+	}
+}
+
 // dep is the one that is restarted after web.
 var dep = hangers[2]
+
+// While a bad image is watched compose makes dep anew, which is down for its sake.
+// That is somebody's will, and the others get back what they had.
+func TestOneThatComposeMadeAnewKeepsNobodyFromComingBack(t *testing.T) {
+	t.Parallel()
+	inGroup(t, func(b *bench) {
+		b.publish(coretest.Unhealthy)
+		b.once("start", 1, func(do func() error) error { defer b.compose(dep); return do() })
+		want(b.T, b.cycle(b.Context()), core.OutcomeRolledBack, core.GateFailed)
+		b.wantUp("web", "side", "leaf", "dep")
+		b.wantSame()
+	})
+}
+
+// While a bad image is watched a prune takes dep, and its network, so that it cannot
+// be made again. The others come back all the same.
+func TestOneThatCannotBeMadeAgainKeepsNobodyFromComingBack(t *testing.T) {
+	t.Parallel()
+	inGroup(t, func(b *bench) {
+		b.publish(coretest.Unhealthy)
+		pruned := false
+		started := nth("start", 1)
+		b.intercept(func(call string, do func() error) error {
+			if pruned && call == "create" {
+				return errors.New("network back not found")
+			}
+			err := do()
+			if started(call) {
+				b.engine.Delete("dep")
+				pruned = true
+			}
+			return err
+		})
+		result := b.cycle(b.Context())
+		b.wantUp("web", "side", "leaf")
+		if result.Outcome != core.OutcomeFailed && result.Outcome != core.OutcomeRolledBack {
+			b.Errorf("got %s (%s)", result.Outcome, result.Reason)
+		}
+		b.recover()
+		b.wantUp("web", "side", "leaf", "dep")
+		b.wantTidy()
+	})
+}
 
 // Long after an update a person stops dep. The mark that web still has says how dep
 // was at the time of the update: that is over.
@@ -108,5 +164,33 @@ func TestTheMarkOfOneThatWasMadeAnewIsNoInterruptedUpdate(t *testing.T) {
 		if diff := cmp.Diff(stopped, b.look("web")); diff != "" {
 			b.Errorf("a person's will was undone (-before +after):\n%s", diff)
 		}
+	})
+}
+
+// The process dies when it has begun to stop a group, and a person removes web by
+// force. It is made again, and so are those that hang on it, though they run.
+func TestThoseThatRunOnOneThatWasRemovedAreMadeAgainToo(t *testing.T) {
+	t.Parallel()
+	inGroup(t, func(b *bench) {
+		b.publish(coretest.Good)
+		b.killedAt("stop", 2)
+		b.engine.Delete("web")
+		b.recover()
+		b.wantUp("web", "side", "leaf", "dep")
+		b.wantTidy()
+	})
+}
+
+// The process dies while web's successor is watched, and a prune takes everything
+// that is down: nobody wanted dep, side and leaf to be gone.
+func TestAPruneWhileRefitIsAwayLosesNobodyOfAGroup(t *testing.T) {
+	t.Parallel()
+	inGroup(t, func(b *bench) {
+		b.publish(coretest.Good)
+		b.runUntil(nth("start", 1), true)
+		b.engine.Prune()
+		b.recover()
+		b.wantUp("web", "side", "leaf", "dep")
+		b.wantTidy()
 	})
 }

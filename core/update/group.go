@@ -26,6 +26,8 @@ type swap struct {
 	// back says that P has everything back; left, that it is gone and nothing is to be
 	// done about that; kept, that S stands for it all the same.
 	back, left, kept bool
+	// lost is why a P that is gone could not be made anew in this pass of a rollback.
+	lost error
 }
 
 // begin makes a replacement of a step: of its container and of those that go with it.

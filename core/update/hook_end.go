@@ -1,6 +1,7 @@
 package update
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -106,7 +107,7 @@ func (s *swap) rollBackHook(ctx context.Context, h core.HookState) error {
 		s.r.note("data must not be restored: %s", why)
 	}
 	_, err = s.call(ctx, core.HookCall{
-		Hook: h.Name, Stage: core.OnRollback, ID: s.old.ID, State: h.State,
+		Hook: h.Name, Stage: core.OnRollback, ID: cmp.Or(s.old.ID, s.Predecessor), State: h.State,
 		Stopped: why == "", Outcome: core.OutcomeRolledBack, Reason: s.r.result.Reason,
 	})
 	return err
@@ -115,11 +116,12 @@ func (s *swap) rollBackHook(ctx context.Context, h core.HookState) error {
 // unsafe says why data must not be restored, "" if it may: neither P nor S runs, and
 // nobody has written since P was stopped but an S that was on probation.
 func (s *swap) unsafe(ctx context.Context) (string, error) {
-	name, err := s.running(ctx, s.old.ID)
+	id := cmp.Or(s.old.ID, s.Predecessor)
+	name, err := s.running(ctx, id)
 	if err != nil {
 		return "", err
 	}
-	p, err := s.r.Engine.Look(ctx, s.old.ID)
+	p, err := s.r.Engine.Look(ctx, id)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("inspect the old container: %w", err)

@@ -1,6 +1,7 @@
 package update
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,9 +40,15 @@ func (r *replacement) withoutPredecessors(ctx context.Context) (over bool, err e
 	}
 }
 
-// givenUp tells whether nothing stands for a P that is gone, by somebody's will.
+// givenUp tells whether nothing stands for a P that is gone, by somebody's will. While
+// others of its group stand it was a prune that took what was down for their sake.
 func (s *swap) givenUp() bool {
-	return !s.r.Touched && s.State.Up() || !s.fresh.Exists() && (len(s.Snapshot) == 0 || s.r.resumed)
+	return !s.r.Touched && s.State.Up() || !s.fresh.Exists() && (len(s.Snapshot) == 0 || s.r.resumed && !s.r.stands())
+}
+
+// stands tells whether anything of the group was found.
+func (r *replacement) stands() bool {
+	return slices.ContainsFunc(r.swaps, func(s *swap) bool { return s.old.Exists() || s.fresh.Exists() })
 }
 
 // endWithout tidies up after containers that somebody has removed, and gives the
@@ -83,9 +90,10 @@ func (s *swap) rebuilt(ctx context.Context) (core.Status, error) {
 }
 
 // rebuildLost makes those anew that are gone, from the record and the images that
-// were kept: other ids, the same settings. So are those that hang on one of them.
-func (r *replacement) rebuildLost(ctx context.Context) error {
-	others := map[string]string{}
+// were kept: other ids, the same settings. So are those that hang on one of them. What
+// cannot be made keeps the others from nothing; the error says that there are none.
+func (r *replacement) rebuildLost(ctx context.Context) (err error) {
+	others, standing := map[string]string{}, false
 	for _, s := range r.swaps {
 		if s.left {
 			continue
@@ -93,15 +101,17 @@ func (r *replacement) rebuildLost(ctx context.Context) error {
 		hangs := s.Part == core.Moves && slices.ContainsFunc(s.Needs, func(id string) bool { return others[id] != "" })
 		original := s.old.ID == s.Predecessor
 		if !s.old.Exists() || hangs && original && len(s.Snapshot) > 0 {
-			if err := s.rebuild(ctx, others); err != nil {
-				return err
-			}
+			s.lost = s.rebuild(ctx, others)
 		}
 		if s.old.Exists() && s.old.ID != s.Predecessor {
 			others[s.Predecessor] = s.old.ID
 		}
+		standing, err = standing || s.lost == nil, cmp.Or(err, s.lost)
 	}
-	return nil
+	if standing {
+		return nil
+	}
+	return err
 }
 
 // rebuild makes P anew. Others are those whose place another one has.
@@ -115,22 +125,39 @@ func (s *swap) rebuild(ctx context.Context, others map[string]string) error {
 		return err
 	}
 	if s.old.Exists() {
+		if err := s.putDown(ctx, s.old); err != nil {
+			return err
+		}
 		if err := s.r.Engine.Remove(ctx, s.old.ID, false); err != nil {
 			return fmt.Errorf("remove a container that hangs on one that is gone: %w", err)
 		}
 	}
 	s.log.Warn("making the old container again, somebody removed it")
 	id, err := s.createFromRecord(ctx, others)
-	if nameTaken(err) {
+	switch {
+	case nameTaken(err) && s.Part == core.Restarts:
+		return s.supersede(ctx)
+	case nameTaken(err):
 		return s.named(fail(core.Stranger, "somebody removed the old container and has a new one of the name %s", s.Name))
-	}
-	if err != nil {
+	case err != nil:
 		return fmt.Errorf("make the old container again: %w", err)
 	}
 	s.note("somebody removed the old container meanwhile: it was made again, with a new id and the same settings")
 	if s.old, err = s.r.Engine.Look(ctx, id); err != nil {
 		return fmt.Errorf("inspect the container that was made again: %w", err)
 	}
+	return nil
+}
+
+// supersede leaves a container that somebody has made anew, which had kept its name all
+// the while, to whoever did.
+func (s *swap) supersede(ctx context.Context) error {
+	now, err := s.r.Engine.Look(ctx, s.Name)
+	if err != nil {
+		return fmt.Errorf("inspect the container that was made anew: %w", err)
+	}
+	s.left, s.result.ID = true, now.ID
+	s.note("somebody made it anew meanwhile: it was left alone")
 	return nil
 }
 

@@ -14,12 +14,15 @@ import (
 // reinstate is R5 to R7, for those first that others need. What fails for one does
 // not keep the others from it; what may be over soon is returned before what is not.
 func (r *replacement) reinstate(ctx context.Context) error {
-	var down, final error
+	var again, down, final error
 	for _, s := range r.swaps {
 		if s.hangs() {
 			continue
 		}
-		err := s.reinstate(ctx)
+		err := s.lost
+		if err == nil {
+			err = s.reinstate(ctx)
+		}
 		switch {
 		case err == nil:
 			s.back = true
@@ -28,13 +31,17 @@ func (r *replacement) reinstate(ctx context.Context) error {
 		case errors.Is(err, errDown):
 			down = err
 		default:
-			return err
+			again = err
 		}
 	}
-	if down != nil {
+	switch {
+	case again != nil:
+		return again
+	case down != nil:
 		return down
+	default:
+		return final
 	}
-	return final
 }
 
 // hangs tells whether P shares a namespace of one that has not got everything back:

@@ -147,6 +147,7 @@ func (r *replacement) rollback(ctx context.Context) error {
 
 // find looks for S, and for P or what stands for it.
 func (s *swap) find(ctx context.Context) (err error) {
+	s.lost = nil
 	if s.Part == core.Moves {
 		if s.fresh, err = s.successor(ctx); err != nil {
 			return err
