@@ -1,6 +1,7 @@
 package update_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -127,6 +128,22 @@ func TestOneThatCannotBeMadeAgainKeepsNobodyFromComingBack(t *testing.T) {
 	})
 }
 
+// While a good image is watched compose makes dep anew. Nothing of that is the
+// image's fault.
+func TestOneThatComposeMadeAnewIsNoFaultOfTheImage(t *testing.T) {
+	t.Parallel()
+	inGroup(t, func(b *bench) {
+		image := b.publish(coretest.Good)
+		b.once("start", 1, func(do func() error) error { defer b.compose(dep); return do() })
+		want(b.T, b.cycle(b.Context()), core.OutcomeUpdated, core.NewImage)
+		b.wantUp("web", "side", "leaf", "dep")
+		b.wantStanding(image.ID)
+		if lessons, _ := b.journal.Lessons(b.Context()); len(lessons) > 0 {
+			b.Errorf("lessons: %+v", lessons)
+		}
+	})
+}
+
 // Long after an update a person stops dep. The mark that web still has says how dep
 // was at the time of the update: that is over.
 func TestTheMarkOfAnOldUpdateStartsNobody(t *testing.T) {
@@ -164,6 +181,23 @@ func TestTheMarkOfOneThatWasMadeAnewIsNoInterruptedUpdate(t *testing.T) {
 		if diff := cmp.Diff(stopped, b.look("web")); diff != "" {
 			b.Errorf("a person's will was undone (-before +after):\n%s", diff)
 		}
+	})
+}
+
+// Refit is asked to end while web's successor is watched. Nobody knows when it is
+// back: those that wait for their turn do not stay down so long.
+func TestThoseThatWaitForTheirTurnAreStartedWhenRefitEnds(t *testing.T) {
+	t.Parallel()
+	inGroup(t, func(b *bench) {
+		image := b.publish(coretest.Good)
+		ctx, cancel := context.WithCancel(b.Context())
+		defer cancel()
+		b.once("start", 1, func(do func() error) error { defer cancel(); return do() })
+		want(b.T, b.cycle(ctx), core.OutcomeInterrupted, core.Interrupted)
+		b.wantUp("web", "side", "leaf", "dep")
+		want(b.T, b.recover()[0], core.OutcomeRecovered, core.Interrupted)
+		b.wantUp("web", "side", "leaf", "dep")
+		b.wantStanding(image.ID)
 	})
 }
 

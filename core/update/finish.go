@@ -19,7 +19,9 @@ func (r *replacement) finish(ctx context.Context) {
 	ctx, cancel := uncut(ctx, finishLimit+r.grace())
 	defer cancel()
 	for _, s := range r.swaps {
-		s.result.ID = s.next()
+		if !s.left {
+			s.result.ID = s.next()
+		}
 	}
 	if err := r.commit(ctx); err != nil {
 		r.leave(err)

@@ -220,6 +220,8 @@ func (s *swap) reason() core.Reason {
 		return r.result.Reason
 	case !r.succeeded():
 		return core.Reason{Code: core.MemberFailed, Text: "it goes together with " + r.Name + ": " + r.result.Reason.Text}
+	case s.left:
+		return core.Reason{Code: core.Follows, Text: "it was to be restarted after " + r.Name + ", and somebody made it anew"}
 	case s.Changes():
 		return core.Reason{Code: core.NewImage, Text: "it was updated together with " + r.Name}
 	case s.Part == core.Restarts:

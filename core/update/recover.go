@@ -104,8 +104,9 @@ func (r *replacement) goOn(ctx context.Context) error {
 // resumeGate watches those that run under their names, and starts those of a group
 // whose turn had not come; any other state is rolled back.
 func (r *replacement) resumeGate(ctx context.Context) error {
-	for _, s := range r.swaps {
+	for i, s := range r.swaps {
 		if err := s.resumeGate(ctx); err != nil {
+			r.startRest(ctx, i+1, err)
 			return s.named(err)
 		}
 	}

@@ -2,6 +2,7 @@ package update
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -192,10 +193,25 @@ func (r *replacement) start(ctx context.Context) error {
 			r.place() // who is only watched holds none
 		}
 		if err := s.watch(ctx); err != nil {
+			r.startRest(ctx, i+1, err)
 			return s.named(err)
 		}
 	}
 	return nil
+}
+
+// startRest starts those whose turn has not come when Refit is to end while another
+// one is watched: nobody knows when the next start goes on. What does not start now is
+// for that one to tell.
+func (r *replacement) startRest(ctx context.Context, from int, err error) {
+	if !errors.Is(err, errInterrupted) {
+		return
+	}
+	for _, s := range r.swaps[from:] {
+		if err := s.start(context.WithoutCancel(ctx)); err != nil {
+			s.log.Warn("starting it before Refit ends", slog.Any("error", err))
+		}
+	}
 }
 
 // start starts what is to run in P's place, which may be P itself.
@@ -210,7 +226,7 @@ func (s *swap) start(ctx context.Context) error {
 	ctx, cancel := uncut(ctx, callLimit)
 	defer cancel()
 	if err := s.r.Engine.Start(ctx, s.next()); err != nil {
-		return fail(core.StartFailed, "start %s: %v", s.what(), err)
+		return s.notStarted(ctx, err)
 	}
 	if err := s.policyBack(ctx); err != nil {
 		return engineFailed(err, "give it its restart policy")
@@ -221,10 +237,25 @@ func (s *swap) start(ctx context.Context) error {
 	return nil
 }
 
+// notStarted says why it does not run. One that somebody has removed is no fault of an
+// image, and one that somebody has made anew under its own name is left to whoever did.
+func (s *swap) notStarted(ctx context.Context, cause error) error {
+	now, err := s.r.Engine.Look(ctx, s.next())
+	if err != nil || now.Exists() {
+		return fail(core.StartFailed, "start %s: %v", s.what(), cause)
+	}
+	if s.Part == core.Restarts {
+		if now, err = s.r.Engine.Look(ctx, s.Name); err == nil && now.Exists() {
+			return s.supersede(ctx)
+		}
+	}
+	return fail(core.ChangedMeanwhile, "somebody removed %s", s.what())
+}
+
 // policyBack gives a container that was restarted its policy. A successor has it from
 // its creation.
 func (s *swap) policyBack(ctx context.Context) error {
-	if s.Part != core.Restarts || !s.State.Up() {
+	if s.Part != core.Restarts || !s.State.Up() || s.left {
 		return nil
 	}
 	return s.r.Engine.SetRestartPolicy(ctx, s.Predecessor, s.RestartPolicy)
@@ -249,7 +280,7 @@ func (s *swap) what() string {
 // watch is the gate. Of one that was not well before and has no new image nothing
 // can be told.
 func (s *swap) watch(ctx context.Context) error {
-	if !s.State.Up() {
+	if !s.State.Up() || s.left {
 		return nil
 	}
 	if s.Ailing && !s.Changes() {
