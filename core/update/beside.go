@@ -13,6 +13,16 @@ func (r *replacement) beside() bool {
 	return r.Policy.Strategy == core.StartFirst && r.State.Up() && len(r.Members) == 0
 }
 
+// changeOver gives S, which has proved itself, the name of P, which is down: whether
+// Refit is asked to end matters no more.
+func (r *replacement) changeOver(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	if err := r.stillUp(ctx); err != nil {
+		return err
+	}
+	return r.rename(ctx)
+}
+
 // stillUp looks whether S, which has proved itself, is still there now that P is down.
 func (r *replacement) stillUp(ctx context.Context) error {
 	s, err := r.swaps[0].see(ctx)

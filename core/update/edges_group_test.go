@@ -201,6 +201,61 @@ func TestThoseThatWaitForTheirTurnAreStartedWhenRefitEnds(t *testing.T) {
 	})
 }
 
+// beside are the labels of one whose successor proves itself beside it.
+var beside = map[string]string{"refit.strategy": "start-first", "refit.start-first-shared": "true"}
+
+// Start-first: Refit is asked to end when P is stopped, and S has proved itself: what
+// is left to do is done.
+func TestASecondOneThatHasProvedItselfTakesThePlaceWhenRefitEnds(t *testing.T) {
+	t.Parallel()
+	inBubbleWith(t, beside, func(b *bench) {
+		image := b.publish(coretest.Good)
+		ctx, cancel := context.WithCancel(b.Context())
+		defer cancel()
+		b.once("stop", 1, func(do func() error) error { defer cancel(); return do() })
+		want(b.T, b.cycle(ctx), core.OutcomeUpdated, core.NewImage)
+		b.wantStanding(image.ID)
+	})
+}
+
+// Start-first: Refit is asked to end while S proves itself beside P. No second one
+// stays behind, and nobody promises that the next start goes on.
+func TestNoSecondOneRunsOnWhenRefitEnds(t *testing.T) {
+	t.Parallel()
+	inBubbleWith(t, beside, func(b *bench) {
+		b.publish(coretest.Good)
+		ctx, cancel := context.WithCancel(b.Context())
+		defer cancel()
+		b.once("start", 1, func(do func() error) error { defer cancel(); return do() })
+		result := b.cycle(ctx)
+		if result.Reason.Code != core.Cancelled {
+			b.Errorf("got %s (%s), want it cancelled", result.Outcome, result.Reason)
+		}
+		b.wantSame()
+		if now := b.look("web"); !now.StartedAt.Equal(b.old.StartedAt) {
+			b.Error("web was restarted")
+		}
+	})
+}
+
+// Start-first, and the ledger is lost when S is made: nobody has touched P, whose
+// restart policy is "no".
+func TestOneThatNobodyTouchedIsNotRestartedBecauseTheLedgerIsLost(t *testing.T) {
+	t.Parallel()
+	inBubbleWith(t, beside, func(b *bench) {
+		b.setPolicy("no")
+		b.old = b.look("web")
+		b.publish(coretest.Good)
+		b.killedAt("start", 1)
+		*b.journal = coretest.Journal{}
+		b.recover()
+		b.wantSame()
+		if now := b.look("web"); !now.StartedAt.Equal(b.old.StartedAt) {
+			b.Error("web was restarted")
+		}
+	})
+}
+
 // The process dies when it has begun to stop a group, and a person removes web by
 // force. It is made again, and so are those that hang on it, though they run.
 func TestThoseThatRunOnOneThatWasRemovedAreMadeAgainToo(t *testing.T) {

@@ -89,6 +89,9 @@ func (u *Updater) reconstruct(made []core.Container, byID map[string]core.Contai
 		a.Members = append(a.Members, s)
 	}
 	a.Line = lineOf(a, made, byID)
+	if a.Policy.Strategy == core.StartFirst && len(a.Members) == 0 && byID[a.Successor].State == core.Created {
+		a.Touched = false // P is stopped only after S has run
+	}
 	return a
 }
 

@@ -192,6 +192,9 @@ func (r *replacement) conclude(ctx context.Context, err error) {
 	switch {
 	case err == nil:
 		r.finish(ctx)
+	case errors.Is(err, errInterrupted) && r.beside() && !r.Touched:
+		// P serves: no second one is to run beside it until the next start.
+		r.undo(ctx, fail(core.Cancelled, "Refit was asked to end"))
 	case errors.Is(err, errInterrupted):
 		r.result.Outcome = core.OutcomeInterrupted
 		r.result.Reason = core.Reason{Code: core.Interrupted, Text: "Refit was asked to end while the new container was being watched; the next start goes on"}
@@ -209,7 +212,7 @@ func (r *replacement) forward(ctx context.Context, places chan struct{}) error {
 	}
 	if r.beside() {
 		lines = []func(context.Context) error{
-			r.record, r.create, r.preUpdate, r.start, r.postUpdate, take, r.stop, r.stillUp, r.rename,
+			r.record, r.create, r.preUpdate, r.start, r.postUpdate, take, r.stop, r.changeOver,
 		}
 	}
 	for _, line := range lines {
