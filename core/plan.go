@@ -33,8 +33,8 @@ type Step struct {
 	// After are the ids of the containers whose steps in this plan must have
 	// succeeded before this one may begin: those that it or one of its members
 	// depends on, and the one of its service whose turn is before its own. Each
-	// stands earlier in the plan. One that is a member of another step has succeeded
-	// when that step has. A step that is a follow waits for nothing of its own.
+	// stands earlier in the plan, or is a member of a step that does. A step that is a
+	// follow waits for nothing of its own.
 	After []string
 	// Members are those that are replaced together with it, in one transaction, each
 	// after those that it needs. Only an update has them. Every member has a step of

@@ -1,8 +1,10 @@
 package update
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -23,6 +25,8 @@ type swap struct {
 	// old and fresh are P and S as they were found when they were last looked at. In a
 	// rollback, old is what stands for P, where it was made anew.
 	old, fresh core.Status
+	// now is what stands in P's place, as it was found when a gate was resumed.
+	now core.Status
 	// back says that P has everything back; left, that it is gone and nothing is to be
 	// done about that; kept, that S stands for it all the same.
 	back, left, kept bool
@@ -98,6 +102,9 @@ func (r *replacement) pull(ctx context.Context) (idle []core.Result, err error) 
 		}
 		s.result.Outcome = core.OutcomeUnchanged
 		s.result.Reason = core.Reason{Code: core.UpToDate, Text: "the new image has the same content"}
+		if err != nil {
+			s.result.Outcome, s.result.Reason = core.OutcomeHeld, reasonOf(err, core.PullFailed)
+		}
 		s.result.To = s.To
 		idle = append(idle, s.result)
 	}
@@ -112,12 +119,17 @@ func (r *replacement) pull(ctx context.Context) (idle []core.Result, err error) 
 	return idle, nil
 }
 
-// narrow leaves only those of the group that move.
+// narrow leaves only those of the group that move: the first of them has a new image.
 func (r *replacement) narrow(moving []core.Swap) {
 	began, reason := r.Started, r.result.Reason
 	if len(moving) == 0 {
 		r.swaps = nil
 		return
+	}
+	if first := moving[0]; first.Name != r.Name {
+		reason = core.Reason{Code: core.NewImage, Text: fmt.Sprintf("%s is now %s",
+			first.To.Reference.Text, core.Short(cmp.Or(first.To.Digest, first.To.ID)))}
+		r.log = r.Updater.log(first.Name)
 	}
 	r.Swap, r.Members = moving[0], moving[1:]
 	r.enlist(began)

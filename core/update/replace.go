@@ -92,10 +92,18 @@ func (r *replacement) complete() {
 	}
 }
 
-// results are those of the whole group, in its order.
+// results are those of the whole group, in its order. What the group came to is in the
+// first one's, unless that would tell of it what is true of another one only.
 func (r *replacement) results() (all []core.Result) {
+	if len(r.swaps) == 0 {
+		return nil
+	}
 	for _, s := range r.swaps {
 		all = append(all, s.result)
+	}
+	others := slices.ContainsFunc(r.swaps, func(s *swap) bool { return !s.back })
+	if first := &all[0]; first.Outcome == core.OutcomeDown && r.swaps[0].back && others {
+		first.Outcome = core.OutcomeRolledBack // it is another one that is down
 	}
 	return all
 }
@@ -135,12 +143,13 @@ func (r *replacement) lesson(ctx context.Context) *core.Lesson {
 	if err != nil {
 		before = nil // only the length of a back-off depends on it
 	}
-	s := r.blamed()
+	// Whose image is to blame may have failed by the gate of another one.
+	s, gate := r.blamed(), r.swapOf(r.Blamed).Policy
 	i := slices.IndexFunc(before, func(l core.Lesson) bool { return l.Container == s.Name && l.Teaches(s.To) })
 	if i < 0 {
-		return core.Learn(s.result, s.Policy, nil)
+		return core.Learn(s.result, gate, nil)
 	}
-	return core.Learn(s.result, s.Policy, &before[i])
+	return core.Learn(s.result, gate, &before[i])
 }
 
 // noteIf adds what went wrong, if anything, to what a person is told.

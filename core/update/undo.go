@@ -60,7 +60,7 @@ func (r *replacement) giveUp(cause error) {
 		if f.of != "" {
 			r.Blamed = f.of
 		}
-		r.blamed().result.Evidence = f.evidence
+		r.swapOf(r.Blamed).result.Evidence = f.evidence
 	}
 	r.Cause = &reason
 	if r.result.Reason = reason; r.blamed().n > 0 {

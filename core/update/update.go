@@ -151,10 +151,9 @@ func (u *Updater) Apply(ctx context.Context, plan core.Plan) []core.Result {
 		if s.Action != core.Update {
 			continue
 		}
-		e := &ending{done: make(chan struct{})}
-		v.ended[s.Container.ID] = e
+		v.ended[s.Container.ID] = &ending{done: make(chan struct{})}
 		for _, m := range s.Members {
-			v.ended[m.Container.ID] = e
+			v.ended[m.Container.ID] = &ending{done: make(chan struct{})}
 		}
 	}
 	var group sync.WaitGroup
@@ -169,6 +168,9 @@ func (u *Updater) Apply(ctx context.Context, plan core.Plan) []core.Result {
 				}
 			}
 			v.ended[s.Container.ID].end(results[i].Outcome)
+			for _, m := range s.Members {
+				v.ended[m.Container.ID].end(results[at[m.Container.Name]].Outcome)
+			}
 		})
 	}
 	group.Wait()

@@ -17,7 +17,8 @@ type voyage struct {
 	proofs proofs
 }
 
-// ending is how a step ended, once done is closed.
+// ending is how a container's step ended, or that which it is a member of, once done
+// is closed.
 type ending struct {
 	done    chan struct{}
 	outcome core.Outcome
@@ -116,7 +117,9 @@ func (v *voyage) await(s core.Step) (held bool, why core.Step) {
 			continue
 		}
 		<-first.done
-		if first.outcome != core.OutcomeUpdated && first.outcome != core.OutcomeUnchanged {
+		switch first.outcome {
+		case core.OutcomeUpdated, core.OutcomeUnchanged, core.OutcomeFollowed:
+		default:
 			return true, s.Held(core.DependencyHeld, "a container that it depends on was not updated (%s)", first.outcome)
 		}
 	}
