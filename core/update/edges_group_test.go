@@ -283,3 +283,26 @@ func TestAPruneWhileRefitIsAwayLosesNobodyOfAGroup(t *testing.T) {
 		b.wantTidy()
 	})
 }
+
+// The process dies in the gate of a group, and web's successor ends before it is
+// back: side, which runs, is in the namespace of an earlier life of it.
+func TestOneThatSharesAnEarlierLifeIsRestartedWithTheGate(t *testing.T) {
+	t.Parallel()
+	for name, line := range map[string]struct {
+		call string
+		n    int
+	}{"in the gate": {"start", 4}, "after the commit": {"remove", 1}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inGroup(t, func(b *bench) {
+				b.publish(coretest.Good)
+				b.killedAt(line.call, line.n)
+				b.engine.Halt("web")
+				time.Sleep(time.Minute)
+				b.recover()
+				b.wantUp("web", "side", "leaf", "dep")
+				b.wantTidy()
+			})
+		})
+	}
+}

@@ -124,6 +124,9 @@ func (s *swap) resumeGate(ctx context.Context) error {
 		if err := s.bringUp(ctx, now); err != nil {
 			return err
 		}
+		if err := s.rejoin(ctx); err != nil {
+			return err
+		}
 		if err := s.policyBack(ctx); err != nil {
 			return engineFailed(err, "give it its restart policy")
 		}
@@ -147,6 +150,32 @@ func (s *swap) bringUp(ctx context.Context, now core.Status) error {
 	default:
 		return nil
 	}
+}
+
+// rejoin restarts one that has run for longer than another one of the group that it
+// needs: what it shares is then that one's earlier life.
+func (s *swap) rejoin(ctx context.Context) (err error) {
+	if s.now, err = s.see(ctx); err != nil && !errors.Is(err, errDisturbed) {
+		return err
+	}
+	stale := slices.ContainsFunc(s.r.swaps, func(o *swap) bool {
+		return slices.Contains(s.Needs, o.Predecessor) && o.now.StartedAt.After(s.now.StartedAt)
+	})
+	if !stale || !s.now.State.Up() {
+		return nil
+	}
+	stopping, cancel := uncut(ctx, s.grace()+callLimit)
+	defer cancel()
+	if err := s.r.Engine.Stop(stopping, s.now.ID, s.Policy.StopSignal, s.Policy.StopTimeout); err != nil {
+		return engineFailed(err, "restart it after what it hangs on")
+	}
+	if err := s.startAgain(ctx); err != nil {
+		return err
+	}
+	if s.now, err = s.see(ctx); errors.Is(err, errDisturbed) {
+		return nil
+	}
+	return err
 }
 
 // resumeFinish makes sure that every committed S still stands.
@@ -175,7 +204,11 @@ func (s *swap) resumeFinish(ctx context.Context) error {
 			return s.downAfterCommit(err)
 		}
 	}
-	return nil
+	err = s.rejoin(ctx)
+	if err != nil && !errors.Is(err, errInterrupted) {
+		return s.downAfterCommit(err)
+	}
+	return err
 }
 
 // turnable tells whether a committed replacement can still be turned round: no
