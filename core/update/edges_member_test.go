@@ -133,7 +133,7 @@ func TestAGateThatAMemberShortenedSpeaksOfTheGroupOnly(t *testing.T) {
 	inBubble(t, func(b *bench) {
 		b.hang(coretest.Spec{Name: "side", Reference: "side:1", Shares: []string{"web"}, Labels: map[string]string{"refit.gate-stable": "2s"}})
 		b.publish(coretest.Good)
-		b.once("start", 2, func(do func() error) error { return errors.New("exec format error") })
+		b.once("start", 2, func(func() error) error { return errors.New("exec format error") })
 		want(b.T, b.cycle(b.Context()), core.OutcomeRolledBack, core.StartFailed)
 		lessons, _ := b.journal.Lessons(b.Context())
 		if len(lessons) != 1 || lessons[0].Container != "web" {

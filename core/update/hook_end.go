@@ -1,7 +1,6 @@
 package update
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,7 +106,7 @@ func (s *swap) rollBackHook(ctx context.Context, h core.HookState) error {
 		s.r.note("data must not be restored: %s", why)
 	}
 	_, err = s.call(ctx, core.HookCall{
-		Hook: h.Name, Stage: core.OnRollback, ID: cmp.Or(s.old.ID, s.Predecessor), State: h.State,
+		Hook: h.Name, Stage: core.OnRollback, ID: s.old.ID, State: h.State,
 		Stopped: why == "", Outcome: core.OutcomeRolledBack, Reason: s.r.result.Reason,
 	})
 	return err
@@ -116,12 +115,11 @@ func (s *swap) rollBackHook(ctx context.Context, h core.HookState) error {
 // unsafe says why data must not be restored, "" if it may: neither P nor S runs, and
 // nobody has written since P was stopped but an S that was on probation.
 func (s *swap) unsafe(ctx context.Context) (string, error) {
-	id := cmp.Or(s.old.ID, s.Predecessor)
-	name, err := s.running(ctx, id)
+	name, err := s.running(ctx, s.old.ID)
 	if err != nil {
 		return "", err
 	}
-	p, err := s.r.Engine.Look(ctx, id)
+	p, err := s.r.Engine.Look(ctx, s.old.ID)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("inspect the old container: %w", err)

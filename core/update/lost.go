@@ -46,9 +46,11 @@ func (s *swap) givenUp() bool {
 	return !s.r.Touched && s.State.Up() || !s.fresh.Exists() && (len(s.Snapshot) == 0 || s.r.resumed && !s.r.stands())
 }
 
-// stands tells whether anything of the group was found.
+// stands tells whether anything was found of those of the group that move.
 func (r *replacement) stands() bool {
-	return slices.ContainsFunc(r.swaps, func(s *swap) bool { return s.old.Exists() || s.fresh.Exists() })
+	return slices.ContainsFunc(r.swaps, func(s *swap) bool {
+		return s.Part == core.Moves && (s.old.Exists() || s.fresh.Exists())
+	})
 }
 
 // endWithout tidies up after containers that somebody has removed, and gives the
@@ -91,7 +93,8 @@ func (s *swap) rebuilt(ctx context.Context) (core.Status, error) {
 
 // rebuildLost makes those anew that are gone, from the record and the images that
 // were kept: other ids, the same settings. So are those that hang on one of them. What
-// cannot be made keeps the others from nothing; the error says that there are none.
+// cannot be made keeps the others from nothing; the error says that there are none, or
+// that a hook is to restore its data, which cannot be done before.
 func (r *replacement) rebuildLost(ctx context.Context) (err error) {
 	others, standing := map[string]string{}, false
 	for _, s := range r.swaps {
@@ -108,10 +111,18 @@ func (r *replacement) rebuildLost(ctx context.Context) (err error) {
 		}
 		standing, err = standing || s.lost == nil, cmp.Or(err, s.lost)
 	}
-	if standing {
+	if standing && !r.owesLost() {
 		return nil
 	}
 	return err
+}
+
+// owesLost tells whether there is a hook to be told of the rollback of one that could
+// not be made anew.
+func (r *replacement) owesLost() bool {
+	return !r.Told && slices.ContainsFunc(r.Attempt.Hooks, func(h core.HookState) bool {
+		return !h.Ended && r.stoppedFor(h) && r.swapOf(h.Container).lost != nil
+	})
 }
 
 // rebuild makes P anew. Others are those whose place another one has.
