@@ -101,9 +101,7 @@ func (r *replacement) rebuildLost(ctx context.Context) (err error) {
 		if s.left {
 			continue
 		}
-		hangs := s.Part == core.Moves && slices.ContainsFunc(s.Needs, func(id string) bool { return others[id] != "" })
-		original := s.old.ID == s.Predecessor
-		if !s.old.Exists() || hangs && original && len(s.Snapshot) > 0 {
+		if !s.old.Exists() || s.hangsOn(others) && s.old.ID == s.Predecessor && len(s.Snapshot) > 0 {
 			s.lost = s.rebuild(ctx, others)
 		}
 		if s.old.Exists() && s.old.ID != s.Predecessor {
@@ -115,6 +113,11 @@ func (r *replacement) rebuildLost(ctx context.Context) (err error) {
 		return nil
 	}
 	return err
+}
+
+// hangsOn tells whether P hangs on one of the others, by the ids that they had.
+func (s *swap) hangsOn(others map[string]string) bool {
+	return s.Part == core.Moves && slices.ContainsFunc(s.Needs, func(id string) bool { return others[id] != "" })
 }
 
 // owesLost tells whether there is a hook to be told of the rollback of one that could
