@@ -148,3 +148,24 @@ func (h hung) Stop(ctx context.Context, id, signal string, grace time.Duration) 
 	}
 	return h.Engine.Stop(ctx, id, signal, grace)
 }
+
+// A committed update stays one when the engine goes away, for longer than a gate
+// waits, in the recovery that is to tidy it.
+func TestACommittedUpdateIsNotTurnedRoundForAnEngineThatIsAway(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
+		image := b.publish(coretest.Good)
+		b.killedAt("remove", 1)
+		b.updater = b.newUpdater(b.engine)
+		began := time.Now()
+		b.intercept(func(call string, do func() error) error {
+			if call == "look" && time.Since(began) < 150*time.Second {
+				return errors.New("connection refused")
+			}
+			return do()
+		})
+		_, _ = b.updater.Recover(b.Context())
+		b.recover()
+		b.wantStanding(image.ID)
+	})
+}

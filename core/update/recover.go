@@ -191,8 +191,10 @@ func (r *replacement) resumeFinish(ctx context.Context) error {
 func (s *swap) resumeFinish(ctx context.Context) error {
 	now, err := s.see(ctx)
 	switch {
-	case err != nil && !errors.Is(err, errDisturbed):
+	case errors.Is(err, errInterrupted):
 		return err
+	case err != nil && !errors.Is(err, errDisturbed):
+		return s.downAfterCommit(err)
 	case !now.Exists() && s.r.turnable(ctx):
 		s.TagMoved = true // with P its image is the one that the tag is to name
 		return fail(core.ChangedMeanwhile, "somebody removed the new container")
@@ -226,9 +228,13 @@ func (r *replacement) turnable(ctx context.Context) bool {
 }
 
 // downAfterCommit is what there is to say when a committed S does not start any
-// more: from here on nothing is turned round, the next Recover tries again.
+// more, or cannot be seen: from here on nothing is turned round, the next Recover tries again.
 func (s *swap) downAfterCommit(cause error) error {
 	s.r.leave(cause)
+	if !errors.As(cause, new(*failure)) { // the engine is away: nobody knows how it is
+		s.r.result.Outcome, s.r.result.Reason = core.OutcomeFailed, reasonOf(cause, core.EngineFailed)
+		return errDown
+	}
 	s.r.result.Outcome, s.r.result.Reason = core.OutcomeDown, reasonOf(s.named(cause), core.StartFailed)
 	s.r.note("%s passed its gate and does not start any more: docker start %s", s.what(), s.Name)
 	return errDown
