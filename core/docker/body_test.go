@@ -107,6 +107,11 @@ func TestTheImagesDefaultsAreSubtracted(t *testing.T) {
 			`{"Healthcheck":{"Test":["CMD","x"],"Interval":9000000000,"Retries":3}}`,
 			`{"Healthcheck":{"Test":["CMD","x"],"Interval":5000000000,"Retries":3}}`, `{"Healthcheck":{"Interval":9000000000}}`,
 		},
+		"of a healthcheck, also the interval at the start": {
+			`{"Healthcheck":{"Test":["CMD","x"],"StartInterval":2000000000,"StartPeriod":1000000000}}`,
+			`{"Healthcheck":{"Test":["CMD","x"],"StartInterval":5000000000,"StartPeriod":1000000000}}`,
+			`{"Healthcheck":{"StartInterval":2000000000}}`,
+		},
 		"a healthcheck that the user switched off stays off": {
 			`{"Healthcheck":{"Test":["NONE"],"Interval":5000000000}}`, `{"Healthcheck":{"Test":["CMD","x"],"Interval":5000000000}}`,
 			`{"Healthcheck":{"Test":["NONE"]}}`,

@@ -54,7 +54,7 @@ func (c *Client) Create(ctx context.Context, d core.Draft) (string, error) {
 	if err := c.inspectImage(ctx, d.Reference, &image); err != nil {
 		return "", fmt.Errorf("create %s: inspect %s: %w", d.Name, d.Reference, err)
 	}
-	if err := c.checkNetworks(ctx, f); err != nil {
+	if err := errors.Join(c.checkNetworks(ctx, f), c.checkSources(ctx, f)); err != nil {
 		return "", fmt.Errorf("create %s: %w", d.Name, err)
 	}
 	want, _, err := c.aim(ctx, d.Replaced)

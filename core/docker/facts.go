@@ -34,9 +34,7 @@ type facts struct {
 	Networks map[string]link `json:"networks,omitempty"`
 	// HostName is that of the engine's host, only where the container shares its network.
 	HostName string `json:"host_name,omitempty"`
-	// API is the version of the engine's API that it was asked by, and EngineAPI the
-	// newest that the engine has.
-	API       string `json:"api,omitempty"`
+	// EngineAPI is the newest version of the API that the engine has, whichever is spoken.
 	EngineAPI string `json:"engine_api,omitempty"`
 	// EnvInOrder says that the engine appends the image's variables to the user's, in
 	// the image's order, as Docker does. Others have them in any order.
@@ -142,7 +140,7 @@ func (c *Client) facts(ctx context.Context, id string, spare object) (facts, err
 	}
 	f := facts{
 		Inherited: map[string]string{}, Lenders: map[string]string{}, Networks: map[string]link{},
-		API: c.api.ClientVersion(), EngineAPI: v.API, EnvInOrder: v.docker(),
+		EngineAPI: v.API, EnvInOrder: v.docker(),
 	}
 	if err := c.inspectContainer(ctx, id, &f.Container); err != nil {
 		return facts{}, fmt.Errorf("inspect it: %w", err)

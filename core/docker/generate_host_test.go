@@ -86,6 +86,12 @@ var hostOptions = []option{
 	{name: "privileged", set: host("Privileged", true, false)},
 	{name: "all ports published", set: host("PublishAllPorts", true, false)},
 	{name: "ports", set: func(g *generator) { g.ports() }},
+	{name: "ports without a number", set: func(g *generator) {
+		ports, _ := g.config["ExposedPorts"].(tree)
+		g.config["ExposedPorts"] = union(ports, tree{g.one("", "/tcp").(string): tree{}})
+		bindings, _ := g.host["PortBindings"].(tree)
+		g.host["PortBindings"] = union(bindings, tree{"/udp": []any{tree{"HostPort": "20999"}}})
+	}},
 	{name: "read-only root", idle: true, set: host("ReadonlyRootfs", true, false)},
 	{name: "security options", set: func(g *generator) {
 		g.host["SecurityOpt"] = g.some("no-new-privileges", "seccomp=unconfined", "apparmor=unconfined", "label=disable",

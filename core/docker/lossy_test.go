@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker/docker/api/types/versions"
 	"github.com/refit-dev/refit/core"
 	"github.com/refit-dev/refit/core/docker"
 )
@@ -176,4 +177,36 @@ func (j *trip) lose(ctx context.Context) (wrong []string, proof bool, err error)
 		wrong = []string{fmt.Sprintf("without %s the engine shows %q, the comparison says %q", l.took, shown, lines)}
 	}
 	return wrong, len(shown) > 0, nil
+}
+
+// olderAPIs are versions that an operator may insist on. Each knows less than the next.
+var olderAPIs = []string{"1.24", "1.30", "1.35", "1.39", "1.40", "1.41", "1.42", "1.43", "1.44", "1.45", "1.46", "1.47", "1.48"}
+
+// speakOlder makes a copy by an older API than the original was made by. What that one
+// does not know is lost: then the comparison says so, or the engine refuses it.
+func (j *trip) speakOlder(ctx context.Context) (wrong []string, proof bool, err error) {
+	original, was, err := j.original(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	known := slices.DeleteFunc(slices.Clone(olderAPIs), func(v string) bool { return !versions.LessThan(v, j.api) })
+	version := known[j.pick.IntN(len(known))]
+	oracle, err := j.add(ctx, "-oracle", j.to, unsaid(j.q, j.from.config))
+	if err != nil {
+		return nil, false, err
+	}
+	c, err := docker.New(docker.Options{Host: j.Host, APIVersion: version})
+	if err != nil {
+		return nil, false, err
+	}
+	defer c.Close()
+	replica, lines, err := j.replica(ctx, c, original, core.NewSuffix)
+	if err != nil {
+		return nil, true, nil // it is held, and the reason is the engine's
+	}
+	shown, err := j.judged(ctx, was, oracle, replica)
+	if len(shown) > 0 && len(lines) == 0 {
+		wrong = []string{fmt.Sprintf("by API %s, in silence: %q", version, shown)}
+	}
+	return wrong, true, err
 }

@@ -61,6 +61,9 @@ func TestRoundTrip(t *testing.T) {
 	t.Run("the comparison finds whatever is lost on the way", func(t *testing.T) {
 		f.each(t, 4, seeds(50, 1000), (*trip).lose)
 	})
+	t.Run("by an older API nothing is lost in silence", func(t *testing.T) {
+		f.each(t, 4, seeds(30, 1000), (*trip).speakOlder)
+	})
 }
 
 // tally counts what became of the seeds.

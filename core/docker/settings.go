@@ -36,6 +36,7 @@ func (f facts) stated() settings {
 	f.editConfig(s.config)
 	s.volumes = f.editMounts(s.host)
 	delete(s.host, "ContainerIDFile")
+	dropNumberless(s.host.object("PortBindings"))
 	if links := s.host.texts("Links"); len(links) > 0 {
 		s.host["Links"] = list(statedLinks(links))
 	}
@@ -54,12 +55,7 @@ func (f facts) editConfig(config object) {
 	if labels := config.object("Labels"); labels != nil {
 		delete(labels, core.MarkLabel)
 	}
-	ports := config.object("ExposedPorts")
-	for port := range ports {
-		if number, _, _ := strings.Cut(port, "/"); number == "" {
-			delete(ports, port)
-		}
-	}
+	dropNumberless(config.object("ExposedPorts"))
 	name := config.text("Hostname")
 	switch {
 	case strings.HasPrefix(f.mode(), "container:"):
@@ -72,6 +68,17 @@ func (f facts) editConfig(config object) {
 	}
 	if config.text("MacAddress") == "" || !networked(f.mode()) {
 		delete(config, "MacAddress")
+	}
+}
+
+// dropNumberless drops the ports that are none. Engines take them from careless
+// clients, publish nothing for them, and may refuse them one day
+// (nicholas-fedor/watchtower#1478).
+func dropNumberless(ports object) {
+	for port := range ports {
+		if number, _, _ := strings.Cut(port, "/"); number == "" {
+			delete(ports, port)
+		}
 	}
 }
 
@@ -189,13 +196,16 @@ func (f facts) endpoints() map[string]object {
 	return all
 }
 
-// editAliases drops the container's own ids, which engines before API 1.45 add
-// and which would pile up, and all of them on the default bridge, where the engine
+// editAliases drops the container's own id and host's name, which engines add before
+// API 1.45, where ids would pile up, and all of them on the default bridge, where the engine
 // refuses them (containrrr/watchtower#1906).
 func (f facts) editAliases(network string, endpoint object) {
 	var kept []string
-	for _, alias := range endpoint.texts("Aliases") {
-		own := len(alias) >= shortID && strings.HasPrefix(f.id(), alias)
+	aliases := endpoint.texts("Aliases")
+	isOwn := func(alias string) bool { return len(alias) >= shortID && strings.HasPrefix(f.id(), alias) }
+	added := slices.ContainsFunc(aliases, isOwn)
+	for _, alias := range aliases {
+		own := isOwn(alias) || added && alias == f.config().text("Hostname")
 		if !own && network != "bridge" && !slices.Contains(kept, alias) {
 			kept = append(kept, alias)
 		}
@@ -227,8 +237,9 @@ func (f facts) statedMAC(name, own string, endpoint object) string {
 	return ""
 }
 
-// takesMACs tells whether a MAC address can be chosen for every network.
-func (f facts) takesMACs() bool { return !versions.LessThan(f.API, severalNetworks) }
+// takesMACs tells whether the engine lets a MAC address be chosen for every network. If
+// it does, and Refit has been told to speak an older API, the comparison finds it missing.
+func (f facts) takesMACs() bool { return !versions.LessThan(f.EngineAPI, severalNetworks) }
 
 // randomMACs is the API of the first engines that make all of a MAC address from
 // random numbers. Those before it put a fixed beginning in front of the IPv4 address.

@@ -68,6 +68,11 @@ func (v view) forget() {
 		}
 	}
 	config, _ := v.raw["Config"].(tree)
+	host, _ := v.raw["HostConfig"].(tree)
+	for _, ports := range []any{config["ExposedPorts"], host["PortBindings"]} {
+		ports, _ := ports.(tree)
+		maps.DeleteFunc(ports, func(port string, _ any) bool { return port == "" || port[0] == '/' }) // not carried either
+	}
 	if dir, _ := config["WorkingDir"].(string); dir != "" {
 		config["WorkingDir"] = path.Clean(dir) // some engines do so with an image's, some do not
 	}
@@ -75,10 +80,8 @@ func (v view) forget() {
 	v.raw["Networks"] = networksOf(settings)
 	v.raw["Ports"] = portsOf(settings)
 	delete(v.raw, "NetworkSettings")
-	if host, _ := v.raw["HostConfig"].(tree); host != nil {
-		sortBy(host["Mounts"], "Target")
-		sortTexts(host["Links"]) // the engine has them in a map
-	}
+	sortBy(host["Mounts"], "Target")
+	sortTexts(host["Links"]) // the engine has them in a map
 }
 
 // mounts takes out the names of the volumes that nobody has given one.
