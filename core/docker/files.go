@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 )
 
@@ -36,14 +37,18 @@ type file struct {
 // Looking at one takes the engine a few milliseconds.
 const mostLooks = 1000
 
-// otherClock is how far the clock of compose's machine may be from the engine's.
-const otherClock = 5 * time.Minute
+const (
+	// otherClock is how far the clock of compose's machine may be from the engine's.
+	otherClock = 5 * time.Minute
+	// nearby is how long before the start, or after the creation, compose copies
+	// where the clocks agree.
+	nearby = 10 * time.Second
+)
 
 // injected returns the configs and secrets with inline content, which compose
 // copies into a container before it starts it and which are in no mount
-// (containrrr/watchtower#1988). Nothing names them. Under /run/secrets and in the root
-// directory, where they are unless somebody said otherwise, every new file is taken
-// for one; elsewhere one that has the marks of a copy.
+// (containrrr/watchtower#1988). Nothing names them. Under /run/secrets every new file is
+// taken for one; elsewhere one that has the marks of a copy.
 func (c *Client) injected(ctx context.Context, f facts) ([]file, error) {
 	if f.config().object("Labels").text(composeProject) == "" {
 		return nil, nil
@@ -56,8 +61,7 @@ func (c *Client) injected(ctx context.Context, f facts) ([]file, error) {
 	looks := 0
 	for _, change := range f.written(changes) {
 		wanted := regular
-		usual := path.Dir(change.Path) == "/" || strings.HasPrefix(change.Path, secretsDir)
-		if !usual || change.Kind != container.ChangeAdd {
+		if !strings.HasPrefix(change.Path, secretsDir) || change.Kind != container.ChangeAdd {
 			wanted = f.copied
 			if looks++; looks > mostLooks {
 				continue
@@ -93,14 +97,24 @@ func regular(stat container.PathStat) bool {
 }
 
 // copied tells whether a file looks as if it had been copied in between the
-// creation and the start: an archive has times in whole seconds only, and what a
-// program in the container writes has not.
+// creation and the start: an archive has times in whole seconds only, rounded, and
+// what a program in the container writes has not, but for one file in some hundreds.
+// So one that may be written to, as such files are and compose's are not unless it was
+// told so, has to be of the very time of the creation or the start.
 func (f facts) copied(stat container.PathStat) bool {
-	if !regular(stat) || stat.Mtime.Nanosecond() != 0 || stat.Mtime.Before(f.when("Created").Add(-otherClock)) {
-		return false
+	created, started := f.when("Created"), f.when("State", "StartedAt")
+	within := func(before, after time.Duration) bool {
+		early := stat.Mtime.Before(created.Add(-before))
+		return !early && (started.IsZero() || !stat.Mtime.After(started.Add(after)))
 	}
-	started := f.when("State", "StartedAt")
-	return started.IsZero() || stat.Mtime.Before(started.Add(otherClock))
+	switch {
+	case !regular(stat) || stat.Mtime.Nanosecond() != 0:
+		return false
+	case stat.Mode.Perm()&0o222 == 0:
+		return within(otherClock, otherClock)
+	}
+	soon := stat.Mtime.Before(created.Add(nearby)) || stat.Mtime.After(started.Add(-nearby))
+	return soon && within(time.Second, time.Second/2)
 }
 
 // when returns a time that inspect tells, the zero time where it tells none.
@@ -122,7 +136,7 @@ func (f facts) when(keys ...string) time.Time {
 func (c *Client) copyOut(ctx context.Context, id, name string, wanted func(container.PathStat) bool) ([]byte, error) {
 	stat, err := c.api.ContainerStatPath(ctx, id, name)
 	switch {
-	case isNotFound(err):
+	case cerrdefs.IsNotFound(err):
 		return nil, nil // gone since the list was made
 	case err != nil:
 		return nil, err
