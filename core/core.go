@@ -144,6 +144,8 @@ type Draft struct {
 	// settings name one of the keys, by id or as the target of a legacy link, the
 	// successor gets the value. Both are full ids.
 	Replaced map[string]string
+	// Says is what the new image says. It counts only where the engine cannot tell.
+	Says Defaults
 	// Mark goes on its label.
 	Mark Mark
 }

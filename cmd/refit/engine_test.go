@@ -1,7 +1,10 @@
 package main
 
 import (
+	"fmt"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -20,6 +23,14 @@ func TestStoriesOnTheEngine(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  filepath.Join("testdata", "engine"),
 		Cmds: commands,
+		// [containerd] is true of an engine that has its images in containerd's store.
+		Condition: func(name string) (bool, error) {
+			if name != "containerd" {
+				return false, fmt.Errorf("there is no condition %q", name)
+			}
+			out, err := exec.CommandContext(t.Context(), "docker", "info", "--format", "{{.DriverStatus}}").Output()
+			return strings.Contains(string(out), "io.containerd.snapshotter"), err
+		},
 		Setup: func(e *testscript.Env) error {
 			t := e.T().(testing.TB)
 			images := registrytest.New(t, registrytest.Options{})

@@ -21,7 +21,11 @@ func (c *Client) Differences(ctx context.Context, d core.Draft, id string) ([]st
 	if err != nil {
 		return nil, fmt.Errorf("compare %s: %w", core.Short(id), err)
 	}
-	is, err := c.facts(ctx, id, was.Image)
+	says, err := answerOf(d.Says)
+	if err != nil {
+		return nil, fmt.Errorf("compare %s: %w", core.Short(id), err)
+	}
+	is, err := c.facts(ctx, id, was.Image, says)
 	if err != nil {
 		return nil, fmt.Errorf("compare %s: %w", core.Short(id), err)
 	}

@@ -131,9 +131,9 @@ func (c *Client) Snapshot(ctx context.Context, id string, known core.Defaults) (
 	return encoded, nil
 }
 
-// facts asks the engine for everything but the files. Spare is an answer about the
-// image for the case that the engine does not have it any more.
-func (c *Client) facts(ctx context.Context, id string, spare object) (facts, error) {
+// facts asks the engine for everything but the files. Spare are answers about images,
+// for the case that the engine does not have the container's any more.
+func (c *Client) facts(ctx context.Context, id string, spare ...object) (facts, error) {
 	v, err := c.negotiate(ctx)
 	if err != nil {
 		return facts{}, err
@@ -145,7 +145,7 @@ func (c *Client) facts(ctx context.Context, id string, spare object) (facts, err
 	if err := c.inspectContainer(ctx, id, &f.Container); err != nil {
 		return facts{}, fmt.Errorf("inspect it: %w", err)
 	}
-	if err := c.askImage(ctx, &f, spare); err != nil {
+	if err := c.askImage(ctx, &f, spare...); err != nil {
 		return facts{}, fmt.Errorf("inspect its image, whose defaults must be known: %w", err)
 	}
 	if f.Nameless, err = c.askNames(ctx, f.Container); err != nil {

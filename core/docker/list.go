@@ -74,7 +74,9 @@ func (c *Client) imagesOf(ctx context.Context, all []container.InspectResponse) 
 	}
 	images := map[string]image.InspectResponse{}
 	for _, one := range inspected {
-		images[one.ID] = one
+		if one.Os != "" { // else it is mute
+			images[one.ID] = one
+		}
 	}
 	return images, nil
 }

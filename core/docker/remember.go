@@ -4,13 +4,24 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/refit-dev/refit/core"
 )
 
+// mute tells whether an answer about an image says nothing of what the image says.
+// Engines that have their images in containerd's store answer so for one of which they
+// lack a layer: it happens to an image that shares one with a container whose own image
+// was removed (seen on 28.5). Every other answer names the system that it is for.
+func mute(image object) bool { return image.text("Os") == "" }
+
+// errMute is a mute answer where there is no other.
+var errMute = errors.New("the engine lacks a part of it, and tells nothing of what it says")
+
 // Defaults returns what an image on the engine says where a user said nothing.
-// The zero Defaults, without an error, means that there is no such image.
+// The zero Defaults, without an error, means that there is no such image, or that the
+// engine cannot tell.
 func (c *Client) Defaults(ctx context.Context, imageID string) (core.Defaults, error) {
 	v, err := c.negotiate(ctx)
 	if err != nil {
@@ -18,7 +29,7 @@ func (c *Client) Defaults(ctx context.Context, imageID string) (core.Defaults, e
 	}
 	var image object
 	err = c.inspectImage(ctx, imageID, &image)
-	if isNotFound(err) {
+	if isNotFound(err) || err == nil && mute(image) {
 		return core.Defaults{}, nil
 	}
 	if err != nil {
@@ -36,16 +47,24 @@ func (c *Client) Defaults(ctx context.Context, imageID string) (core.Defaults, e
 	}, nil
 }
 
-// askImage learns what the container's image says: from the engine if it has it,
-// else from the spare answer, which is of any image where it has no id.
-func (c *Client) askImage(ctx context.Context, f *facts, spare object) error {
+// askImage learns what the container's image says: from the engine if it can tell,
+// else from the first of the spare answers that fits. One without an id fits always.
+func (c *Client) askImage(ctx context.Context, f *facts, spare ...object) error {
 	id := f.Container.text("Image")
 	err := c.inspectImage(ctx, id, &f.Image)
-	if !isNotFound(err) || spare["Config"] == nil || spare["Id"] != nil && spare["Id"] != id {
+	if err == nil && !mute(f.Image) || err != nil && !isNotFound(err) {
 		return err
 	}
-	f.Image = object{"Id": id, "Config": spare["Config"]}
-	return nil
+	for _, s := range spare {
+		if s["Config"] != nil && (s["Id"] == nil || s["Id"] == id) {
+			f.Image = object{"Id": id, "Config": s["Config"]}
+			return nil
+		}
+	}
+	if err == nil {
+		return errMute
+	}
+	return err
 }
 
 // answerOf makes of what is remembered of an image as much of the engine's answer

@@ -49,7 +49,8 @@ type Observer interface {
 // Defaulter tells what containers have from their images.
 type Defaulter interface {
 	// Defaults returns what an image on the engine says where a user said nothing.
-	// The zero Defaults, without an error, means that there is no such image.
+	// The zero Defaults, without an error, means that there is no such image, or that
+	// the engine cannot tell.
 	Defaults(ctx context.Context, imageID string) (core.Defaults, error)
 }
 
@@ -74,7 +75,7 @@ type Builder interface {
 	// NameTaken() with true. Where it fails half-way nothing is left under the name.
 	Create(ctx context.Context, d core.Draft) (id string, err error)
 	// Differences compares the settings of a container with those that d asks for,
-	// of which it needs From and Replaced only. What the two images' own defaults
+	// of which it needs From, Replaced and Says only. What the two images' own defaults
 	// explain is no difference, and neither is core.MarkLabel. Each line names one
 	// field; none shows a value of the environment.
 	Differences(ctx context.Context, d core.Draft, id string) ([]string, error)

@@ -122,7 +122,11 @@ func (s *swap) create(ctx context.Context) error {
 		return fail(core.ChangedMeanwhile, "the tag %s was moved by somebody else while the new container was made", s.To.Reference.Text)
 	}
 	s.ToVersion = made.Version
-	differences, err := s.r.Engine.Differences(ctx, core.Draft{From: s.Snapshot, Replaced: others}, id)
+	says, _, err := s.r.defaults(ctx, s.To)
+	if err != nil {
+		return engineFailed(err, "learn what the new image says")
+	}
+	differences, err := s.r.Engine.Differences(ctx, core.Draft{From: s.Snapshot, Replaced: others, Says: says}, id)
 	switch {
 	case err != nil:
 		return engineFailed(err, "compare the new container with the old one")
