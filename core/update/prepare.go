@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/refit-dev/refit/core"
 )
@@ -55,7 +56,10 @@ func (s *swap) record(ctx context.Context) error {
 		return fail(core.ChangedMeanwhile, "it was removed, renamed, stopped or started since it was listed")
 	}
 	s.State, s.RestartPolicy, s.RunningSince = p.State, p.RestartPolicy, p.StartedAt
-	s.Ailing = p.State == core.Restarting || p.Health.Status == "unhealthy"
+	if s.crashing(p) {
+		s.State = core.Restarting
+	}
+	s.Ailing = s.State == core.Restarting || p.Health.Status == "unhealthy"
 	if s.Policy.StopSignal == "" {
 		s.Policy.StopSignal = p.StopSignal
 	}
@@ -73,6 +77,13 @@ func (s *swap) record(ctx context.Context) error {
 		return nil
 	}
 	return s.clearNames(ctx)
+}
+
+// crashing tells whether P crashes again and again, also where it was seen in one of
+// its short lives.
+func (s *swap) crashing(p core.Status) bool {
+	return p.State == core.Restarting ||
+		p.State == core.Running && p.RestartCount > 0 && time.Since(p.StartedAt) < s.Policy.GateStable
 }
 
 // clearNames makes the reserved names free, or says who holds them.

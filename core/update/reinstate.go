@@ -80,8 +80,8 @@ func (s *swap) reinstate(ctx context.Context) error {
 func (s *swap) asItWas(ctx context.Context) error {
 	// Set even where it had it when it was looked at: the process before may have
 	// died while the engine was about to change it.
-	if err := s.r.Engine.SetRestartPolicy(ctx, s.old.ID, s.RestartPolicy); err != nil {
-		return fmt.Errorf("give the old container its restart policy: %w", err)
+	if err := s.policyOfOld(ctx); err != nil {
+		return err
 	}
 	if s.State != core.Paused {
 		return nil
@@ -110,6 +110,12 @@ func (s *swap) runAgain(ctx context.Context) error {
 	}
 	if !up {
 		s.log.Info("starting the old container again")
+		if s.State == core.Restarting {
+			// It ends at once, and the engine goes by the policy that it has then.
+			if err := s.policyOfOld(ctx); err != nil {
+				return err
+			}
+		}
 		if err := s.r.Engine.Start(ctx, p.ID); err != nil {
 			return s.startFailed(ctx, p.ID, err)
 		}
@@ -166,8 +172,16 @@ func (s *swap) startFailed(ctx context.Context, id string, cause error) error {
 	case p.State.Up():
 		return fmt.Errorf("start the old container, which runs: %w", cause) // tried again, and found running
 	}
-	if err := s.r.Engine.SetRestartPolicy(ctx, id, s.RestartPolicy); err != nil {
-		return fmt.Errorf("give the old container its restart policy: %w", err)
+	if err := s.policyOfOld(ctx); err != nil {
+		return err
 	}
 	return fmt.Errorf("%w: %w", errDown, cause)
+}
+
+// policyOfOld gives P its restart policy back.
+func (s *swap) policyOfOld(ctx context.Context) error {
+	if err := s.r.Engine.SetRestartPolicy(ctx, s.old.ID, s.RestartPolicy); err != nil {
+		return fmt.Errorf("give the old container its restart policy: %w", err)
+	}
+	return nil
 }
