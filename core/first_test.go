@@ -41,7 +41,7 @@ func TestStartFirst(t *testing.T) {
 		"a volume that the operator allows":    {edits: edits(mount(data)), world: func(w *core.World) { w.Settings.Defaults.StartFirstShared = true }},
 		"a hook that wants it stopped":         {edits: edits(label("refit.hooks", "backup")), world: cold, reason: "start-first: hook backup needs the old container stopped"},
 		"a hook that does not":                 {edits: edits(label("refit.hooks", "backup")), world: warm},
-		"something that hangs on it":           {others: all(container("child", on("web"), unlabelled)), reason: "start-first: child cannot live without it under its present id"},
+		"something that hangs on it":           {others: all(container("child", on("web"), unlabelled)), reason: "start-first: child hangs on it, and must be stopped with it"},
 		"something that is restarted after it": {others: all(container("proxy", again("web"), unlabelled)), reason: "start-first: proxy is to be restarted after it, as compose asks"},
 		"unless that declines":                 {others: all(container("proxy", again("web"), label("refit.enable", "false")))},
 		"or is down":                           {others: all(container("proxy", again("web"), state(core.Exited)))},

@@ -86,7 +86,7 @@ func (f *fleet) holdHeads() {
 		}
 		for _, m := range f.closure(x, anyState)[1:] {
 			if why := f.blocks(m); why != "" {
-				f.steps[x].settle(Hold, DependencyHeld, "%s cannot live without it under its present id, and cannot be replaced with it: %s",
+				f.steps[x].settle(Hold, DependencyHeld, "%s hangs on it, and cannot be replaced together with it: %s",
 					f.steps[m].Container.Name, why)
 				break
 			}

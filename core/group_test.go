@@ -332,7 +332,7 @@ func TestSentences(t *testing.T) {
 		"one":      "update new-image: app:1 is now 000000000000",
 		"two":      "follow follows: app:1 is now 000000000000; it is replaced together with one: there is something that hangs on both",
 		"both":     "follow follows: it is replaced together with one, on which it hangs",
-		"old":      "hold dependency-held: swarm cannot live without it under its present id, and cannot be replaced with it: it is a swarm task",
+		"old":      "hold dependency-held: swarm hangs on it, and cannot be replaced together with it: it is a swarm task",
 		"swarm":    "keep not-enabled: it has no label refit.enable=true",
 		"on-old":   "hold dependency-held: old is held (dependency-held)",
 		"ring":     "hold dependency-cycle: it depends on itself: ring with pearl → gem → ring with pearl",

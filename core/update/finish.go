@@ -29,8 +29,12 @@ func (r *replacement) finish(ctx context.Context) {
 		return
 	}
 	for _, s := range r.swaps {
-		s.log.Info("updated", slog.String("from", core.Short(s.From.ID)), slog.String("to", core.Short(s.To.ID)),
-			slog.Duration("downtime", s.result.Downtime.Round(time.Millisecond)))
+		down := slog.Duration("downtime", s.result.Downtime.Round(time.Millisecond))
+		if s.n > 0 && !s.Changes() {
+			s.log.Info("followed", slog.String("after", r.Name), down)
+			continue
+		}
+		s.log.Info("updated", slog.String("from", core.Short(s.From.ID)), slog.String("to", core.Short(s.To.ID)), down)
 	}
 }
 

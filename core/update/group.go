@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/refit-dev/refit/core"
@@ -227,7 +228,8 @@ func (s *swap) reason() core.Reason {
 	r := s.r
 	switch {
 	case !r.succeeded() && r.Cause != nil && r.blamed() == s:
-		return *r.Cause
+		// Its own name is in the row already.
+		return core.Reason{Code: r.Cause.Code, Text: strings.TrimPrefix(r.Cause.Text, s.Name+": ")}
 	case r.result.Outcome == core.OutcomeInterrupted:
 		return r.result.Reason
 	case !r.succeeded():
