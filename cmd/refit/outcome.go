@@ -74,6 +74,15 @@ type outcomeRow struct {
 	hint string // what to type, "" if there is nothing to do
 }
 
+// why tells more where a tag has moved and its image has not: the columns then look as
+// if there was a new one.
+func (r outcomeRow) why() string {
+	if r.Reason.Code == core.UpToDate && newest(r.To) != "" {
+		return r.Reason.String()
+	}
+	return why(r.Reason)
+}
+
 // writeOutcomes prints the results of a cycle: a table, what is known of the
 // failures, and a line that sums it up. The bystanders are only counted, unless
 // the command named them.
@@ -90,7 +99,7 @@ func writeOutcomes(w io.Writer, rows []outcomeRow, named bool) error {
 		counts[r.Outcome]++
 		shown = append(shown, r)
 		table = append(table, []string{
-			r.Name, string(r.Outcome), core.Short(r.from), core.Short(newest(r.To)), downtime(r.Downtime), why(r.Reason),
+			r.Name, string(r.Outcome), core.Short(r.from), core.Short(newest(r.To)), downtime(r.Downtime), r.why(),
 		})
 	}
 	if len(shown) > 0 {

@@ -14,6 +14,8 @@ import (
 //	registry busy SECONDS     it wants no questions about images for that long
 //	registry lie NAME         it says that the image has a digest that nothing has
 //	registry honest           it does as it should again
+//	registry also NAME ARCH…  there is an index now: the image for this machine is still
+//	                          the same, beside it are new ones for these architectures
 //	registry asked NUMBER     that many questions have come in since the last of these
 func (s *story) misbehave(ts *testscript.TestScript, args []string) {
 	if s.images == nil {
@@ -29,6 +31,13 @@ func (s *story) misbehave(ts *testscript.TestScript, args []string) {
 	case what == "honest":
 		s.images.Misbehave(nil)
 		s.images.Lie(s.lie, "", "")
+	case what == "also" && len(args) >= 2:
+		var others []registrytest.Image
+		for _, arch := range args[2:] {
+			others = append(others, registrytest.For(arch))
+		}
+		_, err := s.images.Accompany(s.name(args[1]), "1", others...)
+		ts.Check(err)
 	case what == "asked" && len(args) == 2:
 		if n := strconv.Itoa(s.images.Count("", registrytest.Manifests)); n != args[1] {
 			ts.Fatalf("%s questions about images, want %s", n, args[1])

@@ -110,7 +110,7 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"push":     {2, "push NAME VERSION [INSTRUCTION…]", (*story).push},
 		"build":    {2, "build NAME VERSION [INSTRUCTION…]", (*story).build},
 		"secure":   {2, "secure USER PASSWORD", (*story).secure},
-		"registry": {1, "registry busy|lie|honest|asked [WHAT]", (*story).misbehave},
+		"registry": {1, "registry busy|lie|honest|also|asked [WHAT…]", (*story).misbehave},
 		"id":       {2, "id NAME VARIABLE", (*story).id},
 		"port":     {1, "port VARIABLE", (*story).port},
 		"network":  {1, "network NAME", (*story).network},

@@ -83,6 +83,35 @@ func TestAFailedPullSaysWhy(t *testing.T) {
 	}
 }
 
+func TestAnImageForAnotherPlatformIsNotTaken(t *testing.T) {
+	t.Parallel()
+	e := dockertest.New(t)
+	r := registrytest.New(t, registrytest.Options{})
+	c := connect(t, e)
+	repository := r.Host + "/" + e.Name("web")
+	for image, wanted := range map[string]string{"s390x": "", "ppc64le": "s390x"} {
+		t.Run(image+" for "+wanted, func(t *testing.T) {
+			digest, err := r.PushImages(e.Name("web"), image, registrytest.For(image))
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := core.Image{Reference: core.Reference{Text: repository + ":" + image, Repository: repository, Tag: image}, Digest: digest}
+			if wanted != "" {
+				i.Platform = core.Platform{OS: "linux", Architecture: wanted}
+			}
+			_, err = c.Pull(t.Context(), i)
+			var told interface{ Reason() core.Reason }
+			if !errors.As(err, &told) || told.Reason().Code != core.PlatformGone {
+				t.Errorf("%v, want reason %s", err, core.PlatformGone)
+			}
+			i.Platform = core.Platform{OS: "linux", Architecture: image}
+			if _, err := c.Pull(t.Context(), i); err != nil {
+				t.Errorf("for its own platform: %v", err)
+			}
+		})
+	}
+}
+
 func TestTheLastNameOfAnUnusedImageIsNotTaken(t *testing.T) {
 	t.Parallel()
 	e := dockertest.New(t)

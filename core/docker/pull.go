@@ -41,17 +41,40 @@ func (c *Client) Pull(ctx context.Context, i core.Image) (string, error) {
 	}
 	// The end of the stream is not trusted: only an image that the engine has can be
 	// created from.
-	id, err := c.Resolve(ctx, name)
-	if err == nil && id == "" {
+	found, err := c.resolve(ctx, name)
+	code := core.PullFailed
+	switch {
+	case err != nil:
+	case found.ID == "":
 		err = errors.New("the engine says that it has pulled it, and does not have it")
+	default:
+		code, err = core.PlatformGone, c.fits(ctx, i.Platform, found)
 	}
 	if err != nil {
 		return "", &pullError{
 			err:    fmt.Errorf("pull %s: %w", name, err),
-			reason: core.Reason{Code: core.PullFailed, Text: i.Reference.Text + ": " + err.Error()},
+			reason: core.Reason{Code: code, Text: i.Reference.Text + ": " + err.Error()},
 		}
 	}
-	return id, nil
+	return found.ID, nil
+}
+
+// fits is an error where the image is for another platform than the one that is
+// wanted. Where a tag names no index but one image, an engine takes it all the same
+// (seen on 20.10). Variants are not compared: images do not always tell theirs.
+func (c *Client) fits(ctx context.Context, want core.Platform, found image.InspectResponse) error {
+	v, err := c.negotiate(ctx)
+	if err != nil {
+		return err
+	}
+	got := v.differs(found.Os, found.Architecture, found.Variant)
+	if got.OS == want.OS && got.Architecture == want.Architecture {
+		return nil
+	}
+	if want == (core.Platform{}) {
+		want = core.Platform{OS: v.OS, Architecture: v.Arch}
+	}
+	return fmt.Errorf("it is for %s/%s, not for %s", found.Os, found.Architecture, platformText(want))
 }
 
 func (c *Client) pull(ctx context.Context, name string, i core.Image) error {

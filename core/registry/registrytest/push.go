@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -54,7 +55,12 @@ func (i Image) make(f Format) (v1.Image, error) {
 	return mutate.ConfigMediaType(mutate.MediaType(image, f.Image), f.Config), nil
 }
 
-var amd64, arm64 = Image{Platform: v1.Platform{OS: "linux", Architecture: "amd64"}}, Image{Platform: v1.Platform{OS: "linux", Architecture: "arm64"}}
+// For is an image for Linux on an architecture, as Go names it.
+func For(architecture string) Image {
+	return Image{Platform: v1.Platform{OS: "linux", Architecture: architecture}}
+}
+
+var amd64, arm64 = For("amd64"), For("arm64")
 
 // Push puts a new image of random content under repository ("team/web") and tag
 // and returns its digest. Pushing again moves the tag.
@@ -89,12 +95,32 @@ func (r *Registry) PushAs(repository, tag string, f Format, images ...Image) (st
 		if f.Index == "" {
 			return r.pushed(repository, tag, remote.Write(ref, image, r.directly()))
 		}
-		index = mutate.AppendManifests(index, mutate.IndexAddendum{
-			Add:        image,
-			Descriptor: v1.Descriptor{Platform: &i.Platform},
-		})
+		index = beside(index, image, i.Platform)
 	}
 	return r.pushed(repository, tag, remote.WriteIndex(ref, index, r.directly()))
+}
+
+// Accompany puts an index under the tag and returns its digest: of the image for this
+// machine's platform that the tag stands for, and of new random ones.
+func (r *Registry) Accompany(repository, tag string, others ...Image) (string, error) {
+	ref, here := inside(repository, tag), v1.Platform{OS: "linux", Architecture: runtime.GOARCH}
+	image, err := remote.Image(ref, r.directly(), remote.WithPlatform(here))
+	if err != nil {
+		return "", fmt.Errorf("accompany %s:%s: %w", repository, tag, err)
+	}
+	index := beside(mutate.IndexMediaType(empty.Index, OCIIndex.Index), image, here)
+	for _, i := range others {
+		if image, err = i.make(OCIIndex); err != nil {
+			return "", fmt.Errorf("make an image: %w", err)
+		}
+		index = beside(index, image, i.Platform)
+	}
+	return r.pushed(repository, tag, remote.WriteIndex(ref, index, r.directly()))
+}
+
+// beside adds an image to an index.
+func beside(index v1.ImageIndex, image v1.Image, platform v1.Platform) v1.ImageIndex {
+	return mutate.AppendManifests(index, mutate.IndexAddendum{Add: image, Descriptor: v1.Descriptor{Platform: &platform}})
 }
 
 func (r *Registry) pushed(repository, tag string, err error) (string, error) {
