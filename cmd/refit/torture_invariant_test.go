@@ -50,6 +50,9 @@ func (x *trial) violations(ledgerLost bool) verdict {
 	} else if tagged.ID != now.Image && (!ledgerLost || tagged.ID != x.old) {
 		v.wrong = append(v.wrong, fmt.Sprintf("the reference points to %s, the container runs %s", x.image(tagged.ID), x.image(now.Image)))
 	}
+	if x.guest != nil {
+		v.add(x.guest.violations(ledgerLost), "the one that shares its network: ")
+	}
 	return v
 }
 
@@ -60,8 +63,11 @@ func (x *trial) changes(now inspected) []string {
 	if now.Image != x.old && (!x.good || now.Image != x.new) {
 		wrong = append(wrong, "it runs "+x.image(now.Image))
 	}
-	if now.Image == x.old && now.ID != x.before.ID {
+	if now.Image == x.old && now.ID != x.before.ID && !x.followed() {
 		wrong = append(wrong, "it runs the old image in another container")
+	}
+	if x.host != nil {
+		wrong = append(wrong, x.apart(&now)...)
 	}
 	if diff := cmp.Diff(settings(x.before), settings(now)); diff != "" {
 		wrong = append(wrong, "its settings changed (-before +now):\n"+diff)

@@ -15,8 +15,9 @@ import (
 const (
 	// hands are the trials that go on at the same time: most of one is waiting.
 	hands = 6
-	// sample is how many of them make test tries; make torture tries them all.
-	sample = 48
+	// sample is how many of them make test tries, groupSample how many of groups; make
+	// torture tries them all.
+	sample, groupSample = 48, 8
 	// grace is what the documentation asks for: a refit that was asked to end has ended.
 	grace = time.Minute
 )
@@ -60,20 +61,27 @@ func (r *record) tell(t *testing.T, what string) {
 // torment is one case: a fault at a call of an update, and how refit starts again.
 type torment struct {
 	good       bool
+	group      bool // another container shares the network of the one that is updated
 	fault      fault
-	call       int
+	call       int // 0 where nothing goes wrong
 	ledgerLost bool
 }
 
 func (c torment) String() string {
-	image, ledger := "bad", "kept"
+	what, ledger := "bad image, ", "kept"
 	if c.good {
-		image = "good"
+		what = "good image, "
+	}
+	if c.group {
+		what = "a group, " + what
+	}
+	if c.call == 0 {
+		return what + "nothing goes wrong"
 	}
 	if c.ledgerLost {
 		ledger = "lost"
 	}
-	return fmt.Sprintf("%s image, %s, call %d, ledger %s", image, c.fault.name, c.call, ledger)
+	return fmt.Sprintf("%s%s, call %d, ledger %s", what, c.fault.name, c.call, ledger)
 }
 
 // TestTorture is the proof of promise P1 on a real engine: whatever goes wrong
@@ -83,24 +91,7 @@ func TestTorture(t *testing.T) {
 	t.Parallel()
 	registry := registrytest.New(t, registrytest.Options{})
 	b := newBench(t, dockertest.New(t), registry.Host)
-	var all []torment
-	for _, good := range []bool{true, false} {
-		calls := 0
-		t.Run(fmt.Sprintf("nothing goes wrong, good image %t", good), func(t *testing.T) {
-			calls = undisturbed(t, b, good)
-		})
-		if t.Failed() {
-			return
-		}
-		for call := 1; call <= calls+1; call++ {
-			for _, f := range faults() {
-				all = append(all, torment{good, f, call, false}, torment{good, f, call, true})
-			}
-		}
-	}
-	if !tortured() {
-		all = some(all, sample)
-	}
+	all := slices.Concat(torments(t, b, false, sample), torments(t, b, true, groupSample))
 	var r record
 	var workers sync.WaitGroup
 	queue := make(chan torment)
@@ -119,6 +110,30 @@ func TestTorture(t *testing.T) {
 	r.tell(t, "faults at the engine's calls")
 }
 
+// torments are all that there are of single containers, or of groups; n of them, where
+// not everything is to be tried.
+func torments(t *testing.T, b *bench, group bool, n int) (all []torment) {
+	for _, good := range []bool{true, false} {
+		c := torment{good: good, group: group}
+		calls := 0
+		t.Run(c.String(), func(t *testing.T) { calls = undisturbed(t, b, c) })
+		if t.Failed() {
+			t.FailNow()
+		}
+		for c.call = 1; c.call <= calls+1; c.call++ {
+			for _, c.fault = range faults() {
+				for _, c.ledgerLost = range []bool{false, true} {
+					all = append(all, c)
+				}
+			}
+		}
+	}
+	if !tortured() {
+		all = some(all, n)
+	}
+	return all
+}
+
 // some picks n of them, evenly, so that every fault has its turn.
 func some[T any](all []T, n int) []T {
 	if n >= len(all) {
@@ -133,11 +148,11 @@ func some[T any](all []T, n int) []T {
 
 // undisturbed runs an update with which nothing goes wrong, and returns how many
 // calls it makes.
-func undisturbed(t *testing.T, b *bench, good bool) int {
-	x := begin(t, b, good)
+func undisturbed(t *testing.T, b *bench, c torment) int {
+	x := c.begin(t, b)
 	p := intercept(t, b.socket)
 	want, image := exitDone, x.new
-	if !good {
+	if !c.good {
 		want, image = exitRolledBack, x.old
 	}
 	if code, out := x.update(p).wait(); code != want {
@@ -156,20 +171,28 @@ func undisturbed(t *testing.T, b *bench, good bool) int {
 // begin makes a trial on the machine's engine that is tidied up with its test.
 func begin(t *testing.T, b *bench, good bool) *trial {
 	t.Helper()
+	return torment{good: good}.begin(t, b)
+}
+
+func (c torment) begin(t *testing.T, b *bench) *trial {
+	t.Helper()
 	var x *trial
 	t.Cleanup(func() { // after the engine has removed the containers
 		if x != nil {
 			x.forget()
 		}
 	})
-	x = b.trial(t, dockertest.New(t), "web", good)
+	x = b.trial(t, dockertest.New(t), "web", c.good)
+	if c.group {
+		x.invite()
+	}
 	x.prepare()
 	return x
 }
 
 // torture is one case, from a running container to the verdict.
 func torture(t *testing.T, b *bench, r *record, c torment) {
-	x := begin(t, b, c.good)
+	x := c.begin(t, b)
 	p := intercept(t, b.socket)
 	p.at, p.fault = c.call, c.fault
 	began := time.Now()

@@ -148,6 +148,9 @@ type trial struct {
 	good      bool   // the new image deserves to stay
 	old, new  string // image ids
 	before    inspected
+
+	guest *trial // shares its network, nil where none does
+	host  *trial // of a guest
 }
 
 // inspected is what the engine says of a container.
@@ -184,14 +187,26 @@ func (x *trial) prepare() {
 	x.must("DELETE", "/images/"+x.new+"?force=1", nil, nil)
 	labels := map[string]string{"refit.enable": "true", "refit.scope": x.scope, "colour": "red"}
 	maps.Copy(labels, x.labels)
-	var made struct{ ID string }
-	x.must("POST", "/containers/create?name="+x.name, map[string]any{
+	x.launch(map[string]any{"Labels": labels})
+	if x.guest != nil {
+		x.guest.arrive()
+	}
+}
+
+// launch starts the container.
+func (x *trial) launch(more map[string]any) {
+	x.Helper()
+	host := map[string]any{"Memory": 64 << 20, "RestartPolicy": map[string]any{"Name": x.restart}}
+	body := map[string]any{
 		"Image": x.reference, "Env": []string{"COLOUR=blue"}, "Volumes": map[string]any{"/data": map[string]any{}},
-		"Labels": labels,
-		"HostConfig": map[string]any{
-			"Memory": 64 << 20, "RestartPolicy": map[string]any{"Name": x.restart},
-		},
-	}, &made)
+		"HostConfig": host,
+	}
+	maps.Copy(body, more)
+	if x.host != nil {
+		host["NetworkMode"] = "container:" + x.host.before.ID
+	}
+	var made struct{ ID string }
+	x.must("POST", "/containers/create?name="+x.name, body, &made)
 	x.must("PUT", "/containers/"+made.ID+"/archive?path=/data", archive("proof", x.name), nil)
 	x.must("POST", "/containers/"+made.ID+"/start", nil, nil)
 	x.must("GET", "/containers/"+made.ID+"/json", nil, &x.before)
@@ -222,6 +237,9 @@ func (x *trial) must(method, path string, body, out any) {
 func (x *trial) forget() {
 	for _, path := range []string{"/images/" + x.new, "/images/" + x.old} {
 		_ = x.call("DELETE", path+"?force=1", nil, nil) // most are gone
+	}
+	if x.guest != nil {
+		x.guest.forget()
 	}
 	for tag := range x.kept() {
 		_ = x.call("DELETE", "/images/"+tag, nil, nil) // after a failure only
@@ -288,7 +306,9 @@ func (r *runningRefit) wait() (code int, output string) {
 // update starts refit update with its calls going through p.
 func (x *trial) update(p *interceptor) *runningRefit {
 	x.Helper()
-	p.only = x.name
+	if p.only = x.name; x.guest != nil {
+		p.only = x.engine.Prefix()
+	}
 	r := x.start(p.host, "update")
 	p.runs(r.cmd.Process)
 	return r
