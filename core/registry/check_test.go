@@ -9,8 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -41,7 +41,7 @@ func query(text string) core.Query {
 // checker is a Registry that knows of no logins but those in config, and of no proxy.
 func checker(t testing.TB, config string) *registry.Registry {
 	t.Helper()
-	r := &registry.Registry{ConfigDir: configDir(t, config), Transport: &http.Transport{}, Timeout: 5 * time.Second}
+	r := &registry.Registry{ConfigDir: configDir(t, config), Transport: &http.Transport{}, Timeout: time.Minute}
 	t.Cleanup(r.Close)
 	return r
 }
@@ -254,91 +254,81 @@ func TestARegistryThatChangesItsWayOfLoggingInIsLearnedAnew(t *testing.T) {
 
 func TestAtMostSoManyRequestsOfAHostAreUnderWay(t *testing.T) {
 	t.Parallel()
-	reg := registrytest.New(t, registrytest.Options{})
-	r := checker(t, "")
-	r.Parallel = 3
-	var queries []core.Query
-	for i := range 12 {
-		must(reg.Push(fmt.Sprintf("web%d", i), "1"))
-		queries = append(queries, query(fmt.Sprintf("%s/web%d:1", reg.Host, i)))
-	}
-	// Each HEAD waits until three are there, or until it is clear that no more come.
-	var waiting atomic.Int64
-	reg.Misbehave(registrytest.On(http.MethodHead, registrytest.Manifests, func(_ http.ResponseWriter, _ *http.Request) bool {
-		waiting.Add(1)
-		for end := time.Now().Add(2 * time.Second); waiting.Load() < 3 && time.Now().Before(end); {
-			time.Sleep(time.Millisecond)
-		}
-		return false
-	}))
-	for q, a := range r.Check(t.Context(), queries) {
-		if a.Digest == "" {
-			t.Errorf("%s: %v", q.Reference.Repository, a.Fault)
-		}
-	}
-	if got := reg.Busiest(); got != 3 {
-		t.Errorf("%d requests at the same time, want 3", got)
+	for parallel, want := range map[int]int{0: 20, 1: 1, 3: 3} {
+		synctest.Test(t, func(t *testing.T) {
+			reg, r := apart(t, registrytest.Options{})
+			r.Parallel = parallel
+			queries := many(reg, 60)
+			reg.Misbehave(registrytest.On(head, manifests, registrytest.Delay(time.Second)))
+			begun := time.Now()
+			if got := codes(r.Check(t.Context(), queries)); got[""] != 60 {
+				t.Errorf("got %v", got)
+			}
+			if got := reg.Busiest(); got != want {
+				t.Errorf("%d requests at the same time, want %d", got, want)
+			}
+			if took := time.Since(begun); took != time.Duration(60/want)*time.Second {
+				t.Errorf("60 requests of a second took %s, %d at a time", took, want)
+			}
+		})
 	}
 }
 
 func TestAHostThatHangsDelaysNoOther(t *testing.T) {
 	t.Parallel()
-	hangs, works := registrytest.New(t, registrytest.Options{}), registrytest.New(t, registrytest.Options{})
-	hangs.Misbehave(hangs.Hang)
-	good := query(works.Host + "/web:1")
-	want := must(works.Push("web", "1"))
-	queries := []core.Query{good}
-	for i := range 100 {
-		queries = append(queries, query(fmt.Sprintf("%s/web%d:1", hangs.Host, i)))
-	}
-	r := checker(t, "")
-	r.Timeout, r.Parallel = time.Second, 5
-
-	begun := time.Now()
-	answers := r.Check(t.Context(), queries)
-	took := time.Since(begun)
-
-	if answers[good].Digest != want {
-		t.Errorf("the host that works: got %+v, want %s", answers[good], want)
-	}
-	for _, q := range queries[1:] {
-		text := hangs.Host + " does not answer (nothing within 1s)"
-		if a := answers[q]; a.Fault != (core.Reason{Code: core.RegistryUnreachable, Text: text}) {
-			t.Fatalf("the host that hangs: got %+v, want %q", a, text)
+	synctest.Test(t, func(t *testing.T) {
+		hangs, works := registrytest.Handler(registrytest.Options{}), registrytest.Handler(registrytest.Options{})
+		hangs.Misbehave(hangs.Hang)
+		want := must(works.Push("web", "1"))
+		good := query("works.test/web:1")
+		queries := []core.Query{good}
+		for i := range 100 {
+			queries = append(queries, query(fmt.Sprintf("hangs.test/web%d:1", i)))
 		}
-	}
-	// 100 references, five at a time: were each to wait for itself, it would take 20 s.
-	if took > 5*time.Second {
-		t.Errorf("it took %s, want about the timeout of 1 s", took)
-	}
+		r := &registry.Registry{ConfigDir: configDir(t, ""), Transport: places{"hangs.test": hangs, "works.test": works}, Parallel: 5}
+
+		begun := time.Now()
+		answers := r.Check(t.Context(), queries)
+
+		if answers[good].Digest != want {
+			t.Errorf("the host that works: got %+v, want %s", answers[good], want)
+		}
+		for _, q := range queries[1:] {
+			text := "hangs.test does not answer (nothing within 10s)"
+			if a := answers[q]; a.Fault != (core.Reason{Code: core.RegistryUnreachable, Text: text}) {
+				t.Fatalf("the host that hangs: got %+v, want %q", a, text)
+			}
+		}
+		// 100 references, five at a time: were each to wait for itself, it would take 200 s.
+		if took := time.Since(begun); took != 10*time.Second {
+			t.Errorf("it took %s, want the timeout", took)
+		}
+	})
 }
 
 func TestAHostThatHangsForOneReferenceAnswersTheOthers(t *testing.T) {
 	t.Parallel()
-	reg := registrytest.New(t, registrytest.Options{})
-	reg.Misbehave(func(w http.ResponseWriter, q *http.Request) bool {
-		if strings.Contains(q.URL.Path, "/stuck/") {
-			return reg.Hang(w, q)
+	synctest.Test(t, func(t *testing.T) {
+		reg, r := apart(t, registrytest.Options{})
+		reg.Misbehave(func(w http.ResponseWriter, q *http.Request) bool {
+			if strings.Contains(q.URL.Path, "/stuck/") {
+				return reg.Hang(w, q)
+			}
+			return registrytest.Delay(50*time.Millisecond)(w, q)
+		})
+		r.Timeout, r.Parallel = time.Second, 2
+		stuck := query("registry.test/stuck:1")
+		others := many(reg, 30)
+		answers := r.Check(t.Context(), append([]core.Query{stuck}, others...))
+		for _, q := range others {
+			if answers[q].Digest == "" {
+				t.Errorf("%s: %v", q.Reference.Repository, answers[q].Fault)
+			}
 		}
-		return registrytest.Delay(50*time.Millisecond)(w, q)
+		if got := answers[stuck].Fault.Code; got != core.RegistryUnreachable {
+			t.Errorf("the one that hangs: got %q", got)
+		}
 	})
-	r := checker(t, "")
-	r.Timeout, r.Parallel = time.Second, 2
-	stuck := query(reg.Host + "/stuck:1")
-	queries := []core.Query{stuck}
-	for i := range 30 {
-		must(reg.Push(fmt.Sprintf("web%d", i), "1"))
-		queries = append(queries, query(fmt.Sprintf("%s/web%d:1", reg.Host, i)))
-	}
-	answers := r.Check(t.Context(), queries)
-	for _, q := range queries[1:] {
-		if answers[q].Digest == "" {
-			t.Errorf("%s: %v", q.Reference.Repository, answers[q].Fault)
-		}
-	}
-	if got := answers[stuck].Fault.Code; got != core.RegistryUnreachable {
-		t.Errorf("the one that hangs: got %q", got)
-	}
 }
 
 func TestACheckThatIsStoppedAnswersEveryQuery(t *testing.T) {

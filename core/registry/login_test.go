@@ -122,7 +122,7 @@ func TestAHelperThatHangsCostsItsOwnRegistryATimeout(t *testing.T) {
 	private, public := registrytest.New(t, registrytest.Options{}), registrytest.New(t, registrytest.Options{})
 	want := must(public.Push("web", "1"))
 	r := checker(t, fmt.Sprintf(`{"credHelpers":{%q:"hangs"}}`, private.Host))
-	r.Timeout = 200 * time.Millisecond
+	r.Timeout = 3 * time.Second
 	q, other := query(private.Host+"/web:1"), query(public.Host+"/web:1")
 	begun := time.Now()
 	got := r.Check(t.Context(), []core.Query{q, other})

@@ -103,7 +103,7 @@ func TestWhatKeepsUsFromARegistryBecomesAReason(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := &registry.Registry{ConfigDir: configDir(t, loginFor(test.host, "u", password)), Transport: test.transport, Timeout: 5 * time.Second}
+			r := &registry.Registry{ConfigDir: configDir(t, loginFor(test.host, "u", password)), Transport: test.transport, Timeout: time.Minute}
 			t.Cleanup(r.Close)
 			got := one(t, r, query(test.host+"/team/web:1"))
 			want := core.Reason{Code: core.RegistryUnreachable, Text: test.host + " " + test.want}
