@@ -22,28 +22,30 @@ func (s *story) misbehave(ts *testscript.TestScript, args []string) {
 		ts.Fatalf("the registry of this story always does as it should")
 	}
 	digest := "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-	switch what := args[0]; {
-	case what == "busy" && len(args) == 2:
+	least, known := map[string]int{"busy": 2, "lie": 2, "honest": 1, "also": 2, "asked": 2}[args[0]]
+	if !known || len(args) < least {
+		ts.Fatalf("a registry cannot %q", args)
+	}
+	switch args[0] {
+	case "busy":
 		s.images.Misbehave(registrytest.On(http.MethodHead, registrytest.Manifests, registrytest.RetryAfter(429, args[1])))
-	case what == "lie" && len(args) == 2:
+	case "lie":
 		s.images.Lie(s.name(args[1]), "1", digest)
 		s.lie = s.name(args[1])
-	case what == "honest":
+	case "honest":
 		s.images.Misbehave(nil)
 		s.images.Lie(s.lie, "", "")
-	case what == "also" && len(args) >= 2:
+	case "also":
 		var others []registrytest.Image
 		for _, arch := range args[2:] {
 			others = append(others, registrytest.For(arch))
 		}
 		_, err := s.images.Accompany(s.name(args[1]), "1", others...)
 		ts.Check(err)
-	case what == "asked" && len(args) == 2:
+	case "asked":
 		if n := strconv.Itoa(s.images.Count("", registrytest.Manifests)); n != args[1] {
 			ts.Fatalf("%s questions about images, want %s", n, args[1])
 		}
-	default:
-		ts.Fatalf("a registry cannot %q", args)
 	}
 	s.images.Reset()
 }
