@@ -10,7 +10,7 @@ LINT    := go tool -modfile=tools/go.mod golangci-lint
 BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.release=$(VERSION)'
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-engines torture image build lint fmt docs tidy proto figures engine clean
+.PHONY: help run demo test test-engines podman torture image build lint fmt docs tidy proto figures engine clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: engine ## go vet and every test, those that need an engine included
 
 test-engines: engine ## the tests that use an engine, on a newer one beside this machine's: Debian sid's
 	@sh .ci/test-engines
+
+podman: build ## a smoke test on Podman's Docker API, of a Podman of its own; needs root, podman and docker
+	@bash .ci/podman
 
 torture: engine build ## everything that can go wrong, at every call, on a real engine: most of an hour
 	REFIT_TORTURE=full go test ./core/update -run EveryFault -count=1 -v -timeout 60m

@@ -32,7 +32,8 @@ func (e takenError) Unwrap() error { return e.error }
 
 // taken marks an error whose cause is that the engine found a name in use.
 func taken(err error) error {
-	if isConflict(err) && strings.Contains(err.Error(), "already in use") {
+	var said *answer // Podman's has another status
+	if errors.As(err, &said) && strings.Contains(said.message, "already in use") {
 		return takenError{err}
 	}
 	return err

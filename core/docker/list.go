@@ -48,6 +48,9 @@ func (c *Client) Containers(ctx context.Context) ([]core.Container, error) {
 	}
 	for _, n := range networks {
 		census.networks = append(census.networks, n.Name, n.ID)
+		if n.Name == network.NetworkBridge {
+			census.networks = append(census.networks, podmansBridge)
+		}
 		if n.Driver == macvlan {
 			census.macvlans = append(census.macvlans, n.Name)
 		}

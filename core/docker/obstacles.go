@@ -62,6 +62,9 @@ func (o *obstacles) all() []core.Reason {
 	if c.HostConfig.AutoRemove {
 		o.add(core.Unsupported, "it was started with --rm: it vanishes when it is stopped, so that nothing could be rolled back")
 	}
+	if policy := c.HostConfig.RestartPolicy; o.census.engine.keepsPolicies() && !policy.IsNone() {
+		o.add(core.Unsupported, "Podman before %s cannot change a restart policy, and it has one (%s)", policyChange, policy.Name)
+	}
 	o.managed()
 	o.gone()
 	return o.found

@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -195,8 +196,14 @@ func (c *Client) SetRestartPolicy(ctx context.Context, id string, p core.Restart
 	if policy.Name == "" {
 		policy.Name = container.RestartPolicyDisabled // to the engine, "" is "leave it as it is"
 	}
-	if _, err := c.api.ContainerUpdate(ctx, id, container.UpdateConfig{RestartPolicy: policy}); err != nil {
-		return fmt.Errorf("set the restart policy of %s to %s: %w", core.Short(id), policy.Name, err)
+	_, err := c.api.ContainerUpdate(ctx, id, container.UpdateConfig{RestartPolicy: policy})
+	if err == nil {
+		return nil
 	}
-	return nil
+	// Podman 4 cannot change it; but often there is nothing to change.
+	if s, seen := c.Look(ctx, id); seen == nil && s.Exists() && cmp.Or(s.RestartPolicy.Name, "no") == string(policy.Name) &&
+		s.RestartPolicy.MaximumRetryCount == policy.MaximumRetryCount {
+		return nil
+	}
+	return fmt.Errorf("set the restart policy of %s to %s: %w", core.Short(id), policy.Name, err)
 }

@@ -37,6 +37,7 @@ func (f facts) stated() settings {
 	s.volumes = f.editMounts(s.host)
 	delete(s.host, "ContainerIDFile")
 	dropNumberless(s.host.object("PortBindings"))
+	asDocker(s.host)
 	if links := s.host.texts("Links"); len(links) > 0 {
 		s.host["Links"] = list(statedLinks(links))
 	}
