@@ -63,10 +63,10 @@ func newFleet(t *testing.T) *fleet {
 		}
 	}
 	f.load(t)
-	f.network(t, "bridge", "bridge", nil)
-	f.network(t, "static", "bridge", &network.IPAM{Config: f.subnets()})
-	f.network(t, "lan", "macvlan", &network.IPAM{Config: f.subnets()[:1]})
-	f.network(t, "shared", "ipvlan", nil)
+	f.addNetwork(t, "bridge", "bridge", nil)
+	f.addNetwork(t, "static", "bridge", &network.IPAM{Config: f.subnets()})
+	f.addNetwork(t, "lan", "macvlan", &network.IPAM{Config: f.subnets()[:1]})
+	f.addNetwork(t, "shared", "ipvlan", nil)
 	for _, name := range []string{"donor-1", "donor-2"} {
 		id := f.Container(f.Name(name), &container.Config{
 			Image: f.images[0].reference, Entrypoint: []string{"/fixture"}, Cmd: []string{"web"},
@@ -84,7 +84,7 @@ func (f *fleet) subnets() []network.IPAMConfig {
 	return []network.IPAMConfig{{Subnet: fmt.Sprintf("10.%d.%d.0/24", a, b)}, {Subnet: fmt.Sprintf("fd00:%x:%x::/64", a, b)}}
 }
 
-func (f *fleet) network(t *testing.T, name, driver string, addresses *network.IPAM) {
+func (f *fleet) addNetwork(t *testing.T, name, driver string, addresses *network.IPAM) {
 	t.Helper()
 	n := lan{name: f.Name(name), driver: driver, macAddress: driver != "ipvlan"}
 	options := network.CreateOptions{Driver: driver, IPAM: addresses}

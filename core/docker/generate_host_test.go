@@ -55,10 +55,10 @@ var hostOptions = []option{
 		tree{"Type": "fluentd", "Config": tree{"fluentd-async": "true"}})},
 	{name: "restart policy", set: host("RestartPolicy", tree{"Name": ""}, tree{"Name": "no"}, tree{"Name": "always"},
 		tree{"Name": "unless-stopped"}, tree{"Name": "on-failure"}, tree{"Name": "on-failure", "MaximumRetryCount": 4})},
-	{name: "removed when it ends", set: host("AutoRemove", true)},
+	{name: "removed when it ends", idle: true, set: host("AutoRemove", true)},
 	{name: "console size", set: host("ConsoleSize", []any{24, 80}, []any{0, 0})},
 	{name: "annotations", since: "1.43", set: func(g *generator) { g.host["Annotations"] = g.pairs([]any{"x", "io.example.y"}, "", "1") }},
-	{name: "capabilities to add", set: func(g *generator) {
+	{name: "capabilities to add", idle: true, set: func(g *generator) {
 		g.host["CapAdd"] = g.some("NET_ADMIN", "CAP_SYS_TIME", "sys_ptrace")
 	}},
 	{name: "all capabilities", idle: true, set: host("CapAdd", []any{"ALL"}, []any{"all", "NET_ADMIN"})},
@@ -84,7 +84,7 @@ var hostOptions = []option{
 	{name: "weight when memory runs out", set: host("OomScoreAdj", 500, -500, 0)},
 	{name: "namespace for processes", set: func(g *generator) { g.host["PidMode"] = g.one("", "host", "container:"+g.donor()) }},
 	{name: "privileged", set: host("Privileged", true, false)},
-	{name: "all ports published", set: host("PublishAllPorts", true, false)},
+	{name: "all ports published", idle: true, set: host("PublishAllPorts", true, false)},
 	{name: "ports", set: func(g *generator) { g.ports() }},
 	{name: "ports without a number", set: func(g *generator) {
 		ports, _ := g.config["ExposedPorts"].(tree)
@@ -127,9 +127,12 @@ func (g *generator) ports() {
 	for i, port := range g.some(append([]any{"8000/tcp", "8001/tcp", "8002/tcp"}, ports...)...) {
 		var all []any
 		for j := range 1 + g.IntN(2) {
-			binding := tree{"HostPort": g.one("", "0", fmt.Sprint(20000+100*i+10*j+int(g.seed)%10), "21000-21010")}
-			if g.IntN(2) == 0 || len(g.addresses) < 3 {
-				binding["HostIp"] = g.one(g.addresses...)
+			port := fmt.Sprint(20000 + 100*i + 10*j + int(g.seed)%10)
+			binding := tree{"HostPort": g.one("", "0", port, port+"-"+port, "21000-21010")}
+			if g.runs {
+				binding["HostPort"], binding["HostIp"] = g.one("", "0", port, port+"-"+port), g.one("0.0.0.0", "127.0.0.1")
+			} else if g.IntN(2) == 0 {
+				binding["HostIp"] = g.one("", "0.0.0.0", "127.0.0.1", "::", "::1")
 			}
 			all = append(all, binding)
 		}

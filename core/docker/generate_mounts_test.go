@@ -96,7 +96,7 @@ func mounted(kind string, edit func(g *generator, mount tree)) func(g *generator
 	return func(g *generator) {
 		m := tree{"Type": kind, "Target": g.place()}
 		edit(g, m)
-		if m["Source"] != "" && m["Source"] != nil && g.IntN(3) == 0 { // else it is refused
+		if m["Source"] != "" && m["Source"] != nil && m["ReadOnly"] == nil && g.IntN(3) == 0 { // else it is refused
 			m["ReadOnly"] = g.one(true, false)
 		}
 		g.add("Mounts", m)

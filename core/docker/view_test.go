@@ -69,6 +69,9 @@ func (v view) forget() {
 	}
 	config, _ := v.raw["Config"].(tree)
 	host, _ := v.raw["HostConfig"].(tree)
+	if mode, _ := host["NetworkMode"].(string); anonymousName.MatchString(mode) {
+		host["NetworkMode"] = mode[:12] // newer engines make a short id a full one at the start
+	}
 	for _, ports := range []any{config["ExposedPorts"], host["PortBindings"]} {
 		ports, _ := ports.(tree)
 		maps.DeleteFunc(ports, func(port string, _ any) bool { return port == "" || port[0] == '/' }) // not carried either
@@ -136,6 +139,7 @@ func networksOf(settings tree) tree {
 // portsOf are the ports of a running container, but for those that the engine picks.
 func portsOf(settings tree) tree {
 	ports, _ := settings["Ports"].(tree)
+	maps.DeleteFunc(ports, func(port string, _ any) bool { return strings.HasPrefix(port, "0/") }) // of no number
 	for _, bindings := range ports {
 		for _, b := range objects(bindings) {
 			if port, _ := b["HostPort"].(string); len(port) != 5 || port[:2] != "20" {
