@@ -32,14 +32,21 @@ func muteEngine(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func TestAnImageOfWhichTheEngineLacksAPartCountsAsGone(t *testing.T) {
-	t.Parallel()
+// toMute is a client of such an engine.
+func toMute(t *testing.T) *Client {
+	t.Helper()
 	engine := httptest.NewServer(http.HandlerFunc(muteEngine))
 	t.Cleanup(engine.Close)
 	c, err := New(Options{Host: "tcp://" + engine.Listener.Addr().String()})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+func TestAnImageOfWhichTheEngineLacksAPartCountsAsGone(t *testing.T) {
+	t.Parallel()
+	c := toMute(t)
 	if d, err := c.Defaults(t.Context(), "sha256:abc"); err != nil || d.Known() {
 		t.Errorf("it says %s, %v", d.Config, err)
 	}
@@ -50,8 +57,12 @@ func TestAnImageOfWhichTheEngineLacksAPartCountsAsGone(t *testing.T) {
 	if _, err := c.Snapshot(t.Context(), predecessorID, core.Defaults{}); err == nil {
 		t.Error("a snapshot, and nobody knows what the image says")
 	}
-	known := core.Defaults{Config: []byte(`{"Env":["A=1"]}`)}
-	s, err := c.Snapshot(t.Context(), predecessorID, known)
+}
+
+func TestWhatIsRememberedOfAnImageIsTakenWhereTheEngineCannotTell(t *testing.T) {
+	t.Parallel()
+	c := toMute(t)
+	s, err := c.Snapshot(t.Context(), predecessorID, core.Defaults{Config: []byte(`{"Env":["A=1"]}`)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,12 +86,7 @@ func TestAnImageOfWhichTheEngineLacksAPartCountsAsGone(t *testing.T) {
 
 func TestWhatANewImageSaysIsTakenWhereTheEngineCannotTell(t *testing.T) {
 	t.Parallel()
-	engine := httptest.NewServer(http.HandlerFunc(muteEngine))
-	t.Cleanup(engine.Close)
-	c, err := New(Options{Host: "tcp://" + engine.Listener.Addr().String()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := toMute(t)
 	was := known(t, `{"Image":"nginx:1","Env":["OLD=1","B=2"]}`, `{"NetworkMode":"none"}`, "", `{"Env":["OLD=1"]}`)
 	was.Image["Id"] = "sha256:old"
 	d := core.Draft{From: core.Snapshot(asJSON(t, was))}
