@@ -32,8 +32,9 @@ test-engines: engine ## the tests that use an engine, on a newer one beside this
 podman: build ## a smoke test on Podman's Docker API, of a Podman of its own; needs root, podman and docker
 	@bash .ci/podman
 
-torture: engine build ## everything that can go wrong, at every call, on a real engine: most of an hour
+torture: engine build ## everything that can go wrong, at every call, on a real engine, and copies of thousands of containers: two hours
 	REFIT_TORTURE=full go test ./core/update -run EveryFault -count=1 -v -timeout 60m
+	REFIT_TORTURE=full REFIT_ENGINE=required go test ./core/docker -run '^TestRoundTrip$$' -count=1 -v -timeout 90m
 	REFIT_TORTURE=full REFIT_ENGINE=required go test ./cmd/refit -run 'Torture|StartFirst' -count=1 -v -timeout 60m
 
 image: engine build ## build the image (IMAGE=refit:latest)

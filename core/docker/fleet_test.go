@@ -136,6 +136,7 @@ func (f *fleet) load(t *testing.T) {
 		}
 		f.images = append(f.images, p)
 		encoded, err := json.Marshal(tree{
+			"author":       f.prefix, // else another run's images are the same, and go with that run
 			"architecture": "amd64", "os": "linux", "config": p.config, "created": fmt.Sprintf("2026-01-01T00:00:%02dZ", i),
 			"rootfs": tree{"type": "layers", "diff_ids": []string{"sha256:" + hex.EncodeToString(sum[:])}},
 		})

@@ -58,7 +58,8 @@ func (j *trip) runAll(ctx context.Context) (wrong []string, proof bool, err erro
 }
 
 // untold takes out what nobody can tell from the engine's own choice once a container
-// has run: a locally administered MAC address on another network than the mode's.
+// has run: a locally administered MAC address on another network than the mode's; and
+// those of networks that were connected before the start, which engines forget then.
 func (j *trip) untold(q request) request {
 	q = q.clone()
 	host, _ := q.body["HostConfig"].(tree)
@@ -66,13 +67,14 @@ func (j *trip) untold(q request) request {
 	own, _ := j.network(mode)
 	networking, _ := q.body["NetworkingConfig"].(tree)
 	endpoints, _ := networking["EndpointsConfig"].(tree)
-	for _, all := range []tree{endpoints, q.later} {
-		for name, endpoint := range all {
-			endpoint, _ := endpoint.(tree)
-			if mac, _ := endpoint["MacAddress"].(string); name != own.name && strings.HasPrefix(mac, "02:") {
-				delete(endpoint, "MacAddress")
-			}
+	for name, endpoint := range endpoints {
+		endpoint, _ := endpoint.(tree)
+		if mac, _ := endpoint["MacAddress"].(string); name != own.name && strings.HasPrefix(mac, "02:") {
+			delete(endpoint, "MacAddress")
 		}
+	}
+	for _, endpoint := range q.later {
+		delete(endpoint.(tree), "MacAddress")
 	}
 	return q
 }
