@@ -62,8 +62,9 @@ func enumerateAll(t *testing.T, cases *atomic.Int64, tr *trial) {
 
 // enumerate makes the fault at one call, with what may follow it: a recovery, one
 // with the ledger lost, and one that is killed itself at each of its calls. With
-// hooks there is no killed recovery of a lost ledger, or of what somebody else did; of
-// a group that of a killed process only.
+// hooks there is no killed recovery of a lost ledger, or of what somebody else did. Of
+// groups, start-first and paused containers make test kills those of a killed process
+// only, and not at each call.
 func enumerate(t *testing.T, cases *atomic.Int64, tr *trial, fault coretest.Fault, call int) (more bool) {
 	for _, ledgerLost := range []bool{false, true} {
 		for killed, dies := 0, true; dies; killed = tr.next(killed, call) {

@@ -70,11 +70,11 @@ func (tr *trial) next(killed, call int) int {
 
 // short tells whether recoveries that are killed themselves are left out.
 func (tr *trial) short(fault coretest.Fault, ledgerLost bool) bool {
-	if os.Getenv("REFIT_TORTURE") == "full" {
-		return false
+	if tr.hooks {
+		return fault.Interloper || ledgerLost
 	}
-	sampled := tr.group || tr.beside || tr.paused
-	return tr.hooks && (fault.Interloper || ledgerLost) || sampled && !fault.Fatal || tr.bad || tr.victim != ""
+	sampled := (tr.group || tr.beside || tr.paused) && os.Getenv("REFIT_TORTURE") != "full"
+	return sampled && (!fault.Fatal || tr.bad || tr.victim != "")
 }
 
 // labels are those of web.
