@@ -32,8 +32,12 @@ func (e takenError) Unwrap() error { return e.error }
 
 // taken marks an error whose cause is that the engine found a name in use.
 func taken(err error) error {
-	var said *answer // Podman's has another status
-	if errors.As(err, &said) && strings.Contains(said.message, "already in use") {
+	var said *answer
+	if !errors.As(err, &said) {
+		return err
+	}
+	podmans := strings.Contains(said.message, "that name is already in use") // with another status
+	if podmans || isConflict(err) && strings.Contains(said.message, "already in use") {
 		return takenError{err}
 	}
 	return err
@@ -84,9 +88,9 @@ func (c *Client) Create(ctx context.Context, d core.Draft) (string, error) {
 func (f facts) body(d core.Draft, imageID, api string) object {
 	s := f.stated()
 	body := s.config
-	_, composed := body.object("Labels")[composeImage]
 	f.subtract(body, s.host.object("PortBindings"))
 	labels := body.object("Labels")
+	_, composed := labels[composeImage] // the container's own, not an image's
 	if labels == nil {
 		labels = object{}
 	}
