@@ -221,6 +221,7 @@ func (g *generator) one(values ...any) any { return values[g.IntN(len(values))] 
 
 // some picks a few of the values, in random order, at least one.
 func (g *generator) some(values ...any) []any {
+	values = slices.Clone(values) // they may be everybody's
 	g.Shuffle(len(values), func(a, b int) { values[a], values[b] = values[b], values[a] })
 	return values[:1+g.IntN(len(values))]
 }
@@ -324,7 +325,7 @@ func (g *generator) picture() tree {
 		value func() any
 	}{
 		{"Env", func() any { return g.env(0) }},
-		{"Labels", func() any { return g.pairs(slices.Clone(labelNames[:4]), "", "1", "2") }},
+		{"Labels", func() any { return g.pairs(labelNames[:4], "", "1", "2") }},
 		{"ExposedPorts", func() any { return g.keys(ports) }},
 		{"Volumes", func() any { return g.keys([]any{"/data", "/logs", "/m1", "/fresh"}) }},
 		{"Healthcheck", func() any { return g.healthcheck(g.w.api) }},
