@@ -164,17 +164,7 @@ func putFacts(tx *bbolt.Tx, changed map[string]*core.Fact) error {
 // Letters returns what is in the outbox, oldest first: what is owed, and what was
 // given up.
 func (l *Ledger) Letters(ctx context.Context) ([]core.Letter, error) {
-	var all []core.Letter
-	err := l.read(ctx, func(tx *bbolt.Tx) error {
-		return each(tx, lettersBucket, func(_ string, value []byte) error {
-			letter, err := decoded[core.Letter](value, "a notification")
-			if err != nil {
-				return err
-			}
-			all = append(all, letter)
-			return nil
-		})
-	})
+	all, err := readAll[core.Letter](ctx, l, lettersBucket, "a notification")
 	if err != nil {
 		return nil, fmt.Errorf("read notifications: %w", err)
 	}

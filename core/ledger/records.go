@@ -36,17 +36,7 @@ func (l *Ledger) Save(ctx context.Context, a core.Attempt) error {
 
 // Attempts returns those in flight, oldest first.
 func (l *Ledger) Attempts(ctx context.Context) ([]core.Attempt, error) {
-	var all []core.Attempt
-	err := l.read(ctx, func(tx *bbolt.Tx) error {
-		return each(tx, attemptsBucket, func(_ string, value []byte) error {
-			a, err := decoded[core.Attempt](value, "an attempt")
-			if err != nil {
-				return err
-			}
-			all = append(all, a)
-			return nil
-		})
-	})
+	all, err := readAll[core.Attempt](ctx, l, attemptsBucket, "an attempt")
 	if err != nil {
 		return nil, fmt.Errorf("read attempts: %w", err)
 	}
@@ -54,6 +44,23 @@ func (l *Ledger) Attempts(ctx context.Context) ([]core.Attempt, error) {
 		return cmp.Or(a.Started.Compare(b.Started), cmp.Compare(a.ID, b.ID))
 	})
 	return all, nil
+}
+
+// readAll returns what a bucket holds, in the order of its keys. What is one of them,
+// for people.
+func readAll[T any](ctx context.Context, l *Ledger, bucket []byte, what string) ([]T, error) {
+	var all []T
+	err := l.read(ctx, func(tx *bbolt.Tx) error {
+		return each(tx, bucket, func(_ string, value []byte) error {
+			one, err := decoded[T](value, what)
+			if err != nil {
+				return err
+			}
+			all = append(all, one)
+			return nil
+		})
+	})
+	return all, err
 }
 
 // LastRuns returns when each container was last looked at, or first seen, by

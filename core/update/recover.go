@@ -158,9 +158,7 @@ func (s *swap) rejoin(ctx context.Context) (err error) {
 	if s.now, err = s.see(ctx); err != nil && !errors.Is(err, errDisturbed) {
 		return err
 	}
-	stale := slices.ContainsFunc(s.r.swaps, func(o *swap) bool {
-		return slices.Contains(s.Needs, o.Predecessor) && o.now.StartedAt.After(s.now.StartedAt)
-	})
+	stale := s.outlives(func(o *swap) core.Status { return o.now })
 	if !stale || !s.now.State.Up() {
 		return nil
 	}

@@ -140,8 +140,15 @@ func (s *swap) stopMayBeUnderWay(p core.Status) bool {
 // stale tells whether P has run for longer than one whose namespace it shares: what it
 // shares is then that one's earlier life.
 func (s *swap) stale() bool {
+	return s.outlives(func(o *swap) core.Status { return o.old })
+}
+
+// outlives tells whether the container has run for longer than one of the group that
+// it needs. Found is how each of them was found.
+func (s *swap) outlives(found func(*swap) core.Status) bool {
+	since := found(s).StartedAt
 	return slices.ContainsFunc(s.r.swaps, func(o *swap) bool {
-		return slices.Contains(s.Needs, o.Predecessor) && o.old.StartedAt.After(s.old.StartedAt)
+		return slices.Contains(s.Needs, o.Predecessor) && found(o).StartedAt.After(since)
 	})
 }
 
