@@ -138,14 +138,7 @@ func dropOldest(lessons *bbolt.Bucket) error {
 
 // Lessons returns what earlier attempts taught, oldest first.
 func (l *Ledger) Lessons(ctx context.Context) ([]core.Lesson, error) {
-	var all []core.Lesson
-	err := l.read(ctx, func(tx *bbolt.Tx) error {
-		return each(tx, lessonsBucket, func(_ string, value []byte) error {
-			one, err := decoded[core.Lesson](value, "a lesson")
-			all = append(all, one)
-			return err
-		})
-	})
+	all, err := readAll[core.Lesson](ctx, l, lessonsBucket, "a lesson")
 	if err != nil {
 		return nil, fmt.Errorf("read lessons: %w", err)
 	}
