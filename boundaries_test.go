@@ -35,6 +35,7 @@ const (
 	cli          = "github.com/urfave/cli/v2"
 	cron         = "github.com/robfig/cron/v3"
 	docker       = "github.com/docker/docker"
+	errdefs      = "github.com/containerd/errdefs"
 	ggcr         = "github.com/google/go-containerregistry"
 	goCmp        = "github.com/google/go-cmp"
 	goPlugin     = "github.com/hashicorp/go-plugin"
@@ -58,7 +59,7 @@ var rooms = map[string]room{
 	"core/update":   {ours: []string{"core"}, not: []string{"net", "os", "syscall"}},
 	"core/loop":     {ours: []string{"core", "core/update", "core/schedule"}},
 	"core/schedule": {theirs: []string{cron}},
-	"core/docker":   {ours: []string{"core"}, theirs: []string{docker, reference}},
+	"core/docker":   {ours: []string{"core"}, theirs: []string{docker, errdefs, reference}},
 	"core/registry": {ours: []string{"core"}, theirs: []string{ggcr}},
 	"core/ledger":   {ours: []string{"core"}, theirs: []string{bbolt}},
 	"core/coretest": {ours: []string{"core", "core/update"}},

@@ -115,7 +115,7 @@ func fillIn(t *testing.T, page, mark, text string) string {
 	before, rest, found := strings.Cut(page, "<!-- "+mark+" -->\n")
 	_, after, ended := strings.Cut(rest, end)
 	if !found || !ended {
-		t.Fatalf("docs/hooks.md has no place for %s", mark)
+		t.Fatalf("the page has no place for %s", mark)
 	}
 	return before + "<!-- " + mark + " -->\n" + text + end + after
 }

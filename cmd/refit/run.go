@@ -8,6 +8,8 @@ import (
 	"log/slog"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/refit-dev/refit/core/docker"
 )
 
 // Exit codes. Where several fit, the greatest holds.
@@ -82,6 +84,9 @@ func complain(stderr io.Writer, err error) int {
 	_, _ = fmt.Fprintf(stderr, "refit: %s\n", clean(err.Error()))
 	var r refusal
 	if !errors.As(err, &r) {
+		if docker.IsDenied(err) {
+			_, _ = fmt.Fprintf(stderr, "hint: %s\n", deniedHint)
+		}
 		return exitFailed
 	}
 	if r.hint != "" {

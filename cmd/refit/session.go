@@ -29,6 +29,7 @@ type session struct {
 	engine  docker.Info
 	images  *registry.Registry
 	self    core.Status // the container that Refit runs in; zero outside of one
+	denied  []docker.Denied
 	ledger  *ledger.Ledger
 	hooks   *hookHost
 	updater *update.Updater
@@ -60,7 +61,7 @@ func (p *program) connect(ctx context.Context) (*session, error) {
 	}
 	s := &session{program: p, client: client, images: reg, hooks: hooks, ledger: ledger.At(p.data)}
 	if err := s.reach(ctx); err != nil {
-		return nil, errors.Join(err, client.Close())
+		return nil, errors.Join(barred(err), client.Close())
 	}
 	p.settings.Self = s.self.ID
 	reg.Platform = core.Platform{OS: s.engine.OS, Architecture: s.engine.Arch}
@@ -203,7 +204,10 @@ func (p *program) take(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.own(); err != nil {
+	if err = s.checkAccess(ctx); err == nil {
+		err = s.own()
+	}
+	if err != nil {
 		s.close()
 		return nil, err
 	}
@@ -251,6 +255,9 @@ func (p *program) onTerminal() bool {
 
 // engineHint says what to do about an engine that cannot be used.
 func engineHint(err error) string {
+	if docker.IsDenied(err) {
+		return deniedHint
+	}
 	var gone *docker.UnreachableError
 	if !errors.As(err, &gone) {
 		return "--host or DOCKER_HOST says where the engine is, --tlscacert, --tlscert and --tlskey (or DOCKER_CERT_PATH) how to trust it"

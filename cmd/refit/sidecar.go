@@ -104,6 +104,7 @@ func (s *session) greet(ctx context.Context) error {
 		next := s.announce(ctx, ours)
 		s.post.note(ctx, func(ctx context.Context) error { return s.post.clerk.Started(ctx, len(ours), len(all), next) })
 	}
+	s.mindAccess()
 	s.mindOwnContainer()
 	for _, odd := range s.mindChannels(ours) {
 		s.log.Warn("mind the channels", slog.String("what", odd.Text))

@@ -36,6 +36,7 @@ type story struct {
 	registry string                 // "127.0.0.1:PORT", as the engine sees it
 	images   *registrytest.Registry // nil where it is another process
 	lie      string                 // the repository that it lies about
+	guard    *guard                 // before the engine, nil where that has no socket
 	variable map[string]string
 
 	sidecar *exec.Cmd // nil while none runs
@@ -71,6 +72,11 @@ func (s *story) begin(e *testscript.Env) error {
 		for _, name := range []string{"DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION"} {
 			s.variable[name] = os.Getenv(name)
 		}
+	}
+	if socket, there := socketOf(s.engine.Host); there {
+		s.guard = guarding(s.t, socket)
+		s.variable["REFIT_HOST"] = s.guard.host
+		s.variable["GUARD"], _ = socketOf(s.guard.host)
 	}
 	for name, value := range s.variable {
 		e.Setenv(name, value)
@@ -125,6 +131,7 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"engine":   {1, "engine shutdown|kill|boot|restart", (*story).control},
 		"shipped":  {1, "shipped IMAGE", (*story).shipped},
 		"tree":     {3, "tree NAME PLACE FILE", (*story).tree},
+		"deny":     {0, "deny [ENDPOINT…]", (*story).deny},
 		"postgres": {1, "postgres VERSION [INSTRUCTION…]", (*story).postgres},
 	} {
 		commands[name] = func(ts *testscript.TestScript, neg bool, args []string) {

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -81,7 +82,14 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := []client.Opt{client.WithHost(o.Host), client.WithVersion(o.APIVersion), client.WithAPIVersionNegotiation()}
+	// As the library's own, but ours, so that it can be given a sentry.
+	over := &http.Client{
+		Transport:     &http.Transport{MaxIdleConns: 6, IdleConnTimeout: 30 * time.Second},
+		CheckRedirect: client.CheckRedirect,
+	}
+	opts := []client.Opt{
+		client.WithHTTPClient(over), client.WithHost(o.Host), client.WithVersion(o.APIVersion), client.WithAPIVersionNegotiation(),
+	}
 	secure, err := o.tls()
 	if err != nil {
 		return nil, err
@@ -96,6 +104,7 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare the connection to %s: %w", o.Host, err)
 	}
+	over.Transport = sentry{over.Transport}
 	c := &Client{api: api, host: o.Host, options: o, base: url.URL{Scheme: "http", Host: host.Host, Path: host.Path}}
 	if host.Scheme == "unix" {
 		c.base.Host = client.DummyHost

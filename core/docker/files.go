@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 )
 
@@ -130,18 +131,12 @@ func (f facts) when(keys ...string) time.Time {
 	return t
 }
 
-// notFound is what the client's own methods say of what is not there.
-type notFound interface {
-	error
-	NotFound()
-}
-
 // copyOut returns an archive with the file under its whole path, nil where it is
 // not wanted.
 func (c *Client) copyOut(ctx context.Context, id, name string, wanted func(container.PathStat) bool) ([]byte, error) {
 	stat, err := c.api.ContainerStatPath(ctx, id, name)
 	switch {
-	case errors.As(err, new(notFound)):
+	case errdefs.IsNotFound(err):
 		return nil, nil // gone since the list was made
 	case err != nil:
 		return nil, err

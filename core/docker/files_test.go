@@ -2,6 +2,9 @@ package docker
 
 import (
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,5 +43,24 @@ func TestWhichFilesComposeHasSent(t *testing.T) {
 		if got := f.copied(container.PathStat{Mtime: row.at, Mode: row.mode}); got != row.want {
 			t.Errorf("%s: %v, want %v", name, got, row.want)
 		}
+	}
+}
+
+// Files come and go while a container runs: one that is gone is no error.
+func TestAFileThatIsGoneSinceItWasListedIsNotCopied(t *testing.T) {
+	t.Parallel()
+	engine := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Api-Version", "1.41")
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	defer engine.Close()
+	c, err := New(Options{Host: strings.Replace(engine.URL, "http://", "tcp://", 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if archive, err := c.copyOut(t.Context(), "web", "/run/secrets/gone", regular); archive != nil || err != nil {
+		t.Errorf("copyOut: %v, %v, want nothing and no error", archive, err)
 	}
 }

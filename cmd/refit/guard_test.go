@@ -1,0 +1,115 @@
+package main
+
+import (
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/refit-dev/refit/core/docker"
+)
+
+// guard is a Docker socket proxy that lets through what core/docker's table of
+// endpoints has, and nothing else. Every story's refit and its hooks speak with the
+// engine through one: what they ask for is in the table, or the story fails.
+type guard struct {
+	host   string // "unix://…"
+	engine http.Handler
+
+	mu     sync.Mutex
+	denied []string // endpoints of the table that it does not let through
+	passed map[string]bool
+}
+
+// guarding serves a guard in front of the engine at the socket, until the test ends.
+func guarding(t testing.TB, socket string) *guard {
+	t.Helper()
+	// Not t.TempDir(): a socket's path has at most 107 bytes.
+	dir, err := os.MkdirTemp("", "refit-g-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Errorf("tidy up: %v", err)
+		}
+	})
+	listener, err := net.Listen("unix", filepath.Join(dir, "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &guard{host: "unix://" + listener.Addr().String(), passed: map[string]bool{}}
+	g.engine = &httputil.ReverseProxy{
+		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: "engine"}) },
+		Transport:     &http.Transport{DialContext: dialling(socket)},
+		FlushInterval: -1,
+		// What does not reach the engine looks to refit as it would without us.
+		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+		ErrorLog:     log.New(io.Discard, "", 0),
+	}
+	server := httptest.NewUnstartedServer(g)
+	if err := server.Listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	server.Listener = listener
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Start()
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return g
+}
+
+// ServeHTTP answers as such proxies do to what they do not let through.
+func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !g.lets(r) {
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, "<html><body><h1>403 Forbidden</h1></body></html>")
+		return
+	}
+	g.engine.ServeHTTP(w, r)
+}
+
+func (g *guard) lets(r *http.Request) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, e := range docker.Endpoints() {
+		if e.Serves(r.Method, r.URL.Path) {
+			g.passed[e.String()] = true
+			return !slices.Contains(g.denied, e.String())
+		}
+	}
+	return false
+}
+
+// deny keeps endpoints from refit, and only these: deny 'GET /events'.
+func (s *story) deny(ts *testscript.TestScript, args []string) {
+	known := map[string]bool{}
+	for _, e := range docker.Endpoints() {
+		known[e.String()] = true
+	}
+	for _, arg := range args {
+		if !known[arg] {
+			ts.Fatalf("there is no endpoint %q in the table", arg)
+		}
+	}
+	s.guard.mu.Lock()
+	defer s.guard.mu.Unlock()
+	s.guard.denied = args
+}
+
+// socketOf is the path of an engine's socket.
+func socketOf(host string) (string, bool) { return strings.CutPrefix(host, "unix://") }
