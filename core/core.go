@@ -8,6 +8,7 @@ package core
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -17,6 +18,11 @@ const (
 	NewSuffix = ".refit-new"
 	// OldSuffix follows the name of a predecessor that is parked.
 	OldSuffix = ".refit-old"
+	// HelperSuffix follows the name of the second Refit that replaces a Refit N.
+	HelperSuffix = ".refit-helper"
+	// HelperLabel is the label on that second Refit. Its value is the instance that sent
+	// it. It is never read as policy.
+	HelperLabel = "refit.helper"
 	// MarkLabel is the label on a successor that tells which replacement made
 	// it. Its value is a Mark as JSON. It is never read as policy.
 	MarkLabel = "refit.replacement"
@@ -24,6 +30,17 @@ const (
 	// pruned while its container is replaced: refit-kept:OWNER-ATTEMPT.
 	KeptRepository = "refit-kept"
 )
+
+// BaseName is the name of the container that a reserved name has to do with: N for
+// N.refit-new, N.refit-old and N.refit-helper. Any other name is its own.
+func BaseName(name string) string {
+	for _, suffix := range []string{NewSuffix, OldSuffix, HelperSuffix} {
+		if base, reserved := strings.CutSuffix(name, suffix); reserved {
+			return base
+		}
+	}
+	return name
+}
 
 // State is the engine's word for what a container is doing.
 type State string

@@ -135,6 +135,9 @@ func PlanBack(w World, to Image) Plan {
 		if s.Action == "" {
 			s.checkHooks(w.Hooks)
 		}
+		if s.Action == "" && s.Container.ID == w.Settings.Self {
+			s.settle(Hold, Unsupported, "this is Refit itself: it cannot go back by itself, a Refit outside of its container can do it")
+		}
 		if s.Action == "" {
 			s.settle(Update, AskedBack, "a person asked for the image before, %s", Short(to.Digest+to.ID))
 			ref := s.Container.Image
@@ -181,8 +184,8 @@ func (w World) survey() []Step {
 			s.settle(Hold, InReplacement, "a replacement of it is in progress or was interrupted")
 		case !ok:
 			s.Action, s.Reason = Hold, bad
-		case c.ID == w.Settings.Self:
-			s.settle(Hold, Unsupported, "this is Refit itself: replacing itself is not built yet")
+		case c.ID == w.Settings.Self && !w.Settings.Helper:
+			s.settle(Hold, Unsupported, "this is Refit itself, and only the sidecar that runs all the time can replace itself")
 		default:
 			s.obstacles(w)
 		}

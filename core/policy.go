@@ -101,6 +101,9 @@ type Settings struct {
 	IncludeStopped bool
 	// Self is the id of the container that Refit runs in, "" outside of one.
 	Self string
+	// Helper tells whether this Refit can send a helper that replaces it: only a
+	// sidecar comes back as one.
+	Helper bool
 	// CheckSchedule says what is wrong with a schedule. Required.
 	CheckSchedule func(string) error
 }
@@ -113,7 +116,7 @@ func (s Settings) PolicyOf(c Container) (p Policy, bad Reason, ok bool) {
 	ok = true
 	for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
 		value := c.Labels[name]
-		if !isOurs(name) || name == MarkLabel {
+		if !isOurs(name) || name == MarkLabel || name == HelperLabel {
 			continue
 		}
 		from := "label"

@@ -59,6 +59,7 @@ const (
 	EngineFailed        Code = "engine-failed"
 	LedgerFailed        Code = "ledger-failed"
 	Interrupted         Code = "interrupted"
+	HandedOver          Code = "handed-over" // a helper replaces Refit itself
 	Stranger            Code = "stranger"
 	Foreign             Code = "foreign"
 	MemberFailed        Code = "member-failed" // another one of its group

@@ -49,6 +49,8 @@ type config struct {
 
 	notify notifySettings
 
+	helper helperTask // zero for who is no helper
+
 	event     core.NoticeKind // notify preview
 	container string          // hooks test
 	stage     core.Stage      // hooks test
@@ -84,6 +86,7 @@ func newConfig() config {
 func (c *config) complete(getenv func(string) string) {
 	c.dockerConfig = getenv("DOCKER_CONFIG")
 	c.apiVersion = getenv("DOCKER_API_VERSION")
+	c.helper = helperTask(getenv(helperVariable))
 	switch state, home := getenv("XDG_STATE_HOME"), getenv("HOME"); {
 	case c.data != "":
 	case state != "":

@@ -63,12 +63,12 @@ func (p *program) connect(ctx context.Context) (*session, error) {
 	if err := s.reach(ctx); err != nil {
 		return nil, errors.Join(barred(err), client.Close())
 	}
-	p.settings.Self = s.self.ID
+	p.settings.Self, p.settings.Helper = s.self.ID, s.self.Exists() && !p.runOnce
 	reg.Platform = core.Platform{OS: s.engine.OS, Architecture: s.engine.Arch}
 	looker := onlooker{s.ledger, p.log}
 	reg.Holds = looker
 	s.updater = &update.Updater{
-		Engine: client, Registry: reg, Reader: reg, Journal: looker, Hooks: hooks, Settings: p.settings,
+		Deputy: deputy{s}, Engine: client, Registry: reg, Reader: reg, Journal: looker, Hooks: hooks, Settings: p.settings,
 		Owner: s.owner(), Parallel: p.parallel, Log: p.log,
 		Impatient: p.command == "update",
 		Force:     p.force && p.command == "update", Adopt: p.force && p.command == "recover",
@@ -189,7 +189,7 @@ func (s *session) close() {
 // owner is this instance's id. It survives a lost ledger, and differs between
 // two Refits on one engine.
 func (s *session) owner() string {
-	place := s.self.Name
+	place := core.BaseName(s.self.Name)
 	if place == "" {
 		host, _ := os.Hostname() // without one, engine and data folder still tell
 		place = host + "\x00" + s.data

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/refit-dev/refit/core"
+	"github.com/refit-dev/refit/core/docker"
+	"github.com/refit-dev/refit/core/ledger"
 	"github.com/refit-dev/refit/core/loop"
 	"github.com/refit-dev/refit/core/schedule"
 )
@@ -18,6 +20,9 @@ import (
 // runSidecar is Refit itself. Being told to end is a good end for the loop, at
 // whatever moment, and the end of what was asked for with --run-once.
 func runSidecar(ctx context.Context, p *program) (int, error) {
+	if p.helper != "" {
+		return p.help(ctx)
+	}
 	code, err := p.watchOver(ctx)
 	if ctx.Err() != nil && !p.runOnce {
 		p.log.Info("refit ends", slog.String("because", context.Cause(ctx).Error()))
@@ -37,6 +42,9 @@ func (p *program) watchOver(ctx context.Context) (int, error) {
 	}
 	defer s.close()
 	s.warn()
+	if err := s.standBy(ctx); err != nil {
+		return 0, err
+	}
 	if err := s.greet(ctx); err != nil {
 		return 0, err
 	}
@@ -63,18 +71,26 @@ func once(ctx context.Context, s *session) (int, error) {
 
 // forever runs the loop until ctx ends.
 func (s *session) forever(ctx context.Context) error {
-	s.updater.Hooks = beating{Hooks: s.updater.Hooks, beat: s.ledger.Beat, log: s.log}
+	s.updater.Hooks = beating{Hooks: s.updater.Hooks, beat: s.beat, log: s.log}
 	l := s.loop()
 	l.Report = func(_ core.Plan, results []core.Result) {
 		tell(ctx, s.log, results)
 		s.report(ctx, results)
 	}
 	l.Recover = func(ctx context.Context) error {
+		if err := s.standBy(ctx); err != nil {
+			return err
+		}
 		rows, err := s.recover(ctx)
 		tell(ctx, s.log, results(rows))
 		return err
 	}
 	return l.Run(ctx)
+}
+
+// beat is the loop's sign of life.
+func (s *session) beat(until time.Time) error {
+	return s.ledger.Beat(ledger.Life{Until: until, By: docker.Self()})
 }
 
 // loop is wired to what the session has reached.
@@ -83,7 +99,7 @@ func (s *session) loop() *loop.Loop {
 		Engine: s.client, Updater: s.updater, Memory: s.ledger, Settings: s.settings,
 		Default: schedule.Every(s.interval), Only: s.names,
 		OnStart: s.updateOnStart, CatchUp: s.catchUp, Jitter: s.jitter,
-		Lock: s.ledger.Lock, Beat: s.ledger.Beat, Log: s.log,
+		Lock: s.ledger.Lock, Beat: s.beat, Log: s.log,
 	}
 }
 

@@ -18,6 +18,7 @@ func updateAll(ctx context.Context, s *session) (int, error) {
 	if len(rows) == 0 && err != nil {
 		return 0, err
 	}
+	rows = s.awaitHelper(ctx, rows)
 	if err != nil { // what was done is told first
 		s.log.Error("ending the cycle", slog.Any("error", err))
 	}

@@ -231,18 +231,19 @@ func TestAlive(t *testing.T) {
 	until := time.Date(2026, 11, 22, 4, 0, 0, 123, time.UTC)
 	for range 2 {
 		until = until.Add(time.Minute)
-		if err := l.Beat(until); err != nil {
+		want := ledger.Life{Until: until, By: "abc", Aside: true}
+		if err := l.Beat(want); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := ledger.At(dir).AliveUntil(); err != nil || !got.Equal(until) {
-			t.Errorf("got %s and error %v, want %s", got, err, until)
+		if got, err := ledger.At(dir).LastBeat(); err != nil || got != want {
+			t.Errorf("got %v and error %v, want %v", got, err, want)
 		}
 	}
 	write(t, filepath.Join(dir, "refit.alive"), []byte{0xff, 0})
-	if _, err := l.AliveUntil(); err == nil || !strings.Contains(err.Error(), "refit.alive does not hold a time") {
+	if _, err := l.LastBeat(); err == nil || !strings.Contains(err.Error(), "refit.alive does not hold one") {
 		t.Errorf("got error %v, want one that names the file", err)
 	}
-	if err := ledger.At("/proc/self").Beat(until); err == nil {
+	if err := ledger.At("/proc/self").Beat(ledger.Life{Until: until}); err == nil {
 		t.Error("a sign of life was given where nothing can be written")
 	}
 }

@@ -153,7 +153,7 @@ func TestFilesAreForTheOwnerOnly(t *testing.T) {
 	if _, err := l.Lock(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Beat(time.Now()); err != nil {
+	if err := l.Beat(ledger.Life{Until: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]os.FileMode{
@@ -178,9 +178,9 @@ func TestAtTouchesNothing(t *testing.T) {
 	if err != nil || len(runs) != 0 {
 		t.Errorf("got the runs %v and error %v, want none", runs, err)
 	}
-	until, err := l.AliveUntil()
-	if err != nil || !until.IsZero() {
-		t.Errorf("got alive until %s and error %v, want the zero time", until, err)
+	life, err := l.LastBeat()
+	if err != nil || life != (ledger.Life{}) {
+		t.Errorf("got the sign of life %v and error %v, want none", life, err)
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 0 {

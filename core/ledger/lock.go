@@ -1,14 +1,13 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -65,12 +64,27 @@ func holder(f *os.File) string {
 	return fmt.Sprintf(" (pid %d)", pid)
 }
 
-// Beat says that the loop is well and will say so again before until. It is
-// not synced: after a power cut nobody is alive, whatever is written.
-func (l *Ledger) Beat(until time.Time) error {
+// Life is a sign of life.
+type Life struct {
+	// Until is when the loop is to be taken for dead, unless it says more before.
+	Until time.Time `json:"until"`
+	// By is the id of the container that it comes from, "" outside of one. A Refit and
+	// its successor have one folder.
+	By string `json:"by,omitempty"`
+	// Aside says that the loop waits until a helper is done.
+	Aside bool `json:"aside,omitempty"`
+}
+
+// Beat leaves a sign of life. It is not synced: after a power cut nobody is alive,
+// whatever is written.
+func (l *Ledger) Beat(life Life) error {
+	text, err := json.Marshal(life)
+	if err != nil {
+		return fmt.Errorf("write sign of life: %w", err)
+	}
 	// Renamed into place, so that a reader never finds half of it.
 	path := l.path(aliveName)
-	if err := os.WriteFile(path+".new", []byte(until.UTC().Format(time.RFC3339Nano)), 0o600); err != nil {
+	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
 		return fmt.Errorf("write sign of life: %w", err)
 	}
 	if err := os.Rename(path+".new", path); err != nil {
@@ -79,19 +93,18 @@ func (l *Ledger) Beat(until time.Time) error {
 	return nil
 }
 
-// AliveUntil returns the time until which the loop is to be taken for alive:
-// what the last Beat said, and the zero time if there was none.
-func (l *Ledger) AliveUntil() (time.Time, error) {
+// LastBeat returns what the last Beat said, and the zero Life if there was none.
+func (l *Ledger) LastBeat() (Life, error) {
 	text, err := os.ReadFile(l.path(aliveName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return time.Time{}, nil
+		return Life{}, nil
 	}
 	if err != nil {
-		return time.Time{}, fmt.Errorf("read sign of life: %w", err)
+		return Life{}, fmt.Errorf("read sign of life: %w", err)
 	}
-	until, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(string(bytes.ToValidUTF8(text, nil))))
-	if err != nil {
-		return time.Time{}, fmt.Errorf("read sign of life: %s does not hold a time", l.path(aliveName))
+	var life Life
+	if err := json.Unmarshal(text, &life); err != nil {
+		return Life{}, fmt.Errorf("read sign of life: %s does not hold one", l.path(aliveName))
 	}
-	return until, nil
+	return life, nil
 }

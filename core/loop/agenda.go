@@ -3,7 +3,6 @@ package loop
 import (
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/refit-dev/refit/core"
@@ -131,7 +130,7 @@ func (l *Loop) watched(c core.Container) (core.Policy, bool) {
 	p, _, readable := l.Settings.PolicyOf(c)
 	asked := p.Enabled || !readable && p.From["enable"] == ""
 	switch {
-	case !asked, p.Scope != l.Settings.Scope, c.ID == l.Settings.Self:
+	case !asked, p.Scope != l.Settings.Scope, c.ID == l.Settings.Self && !l.Settings.Helper:
 		return p, false
 	case !c.State.Up() && c.State != core.Paused && !l.Settings.IncludeStopped:
 		return p, false
@@ -144,5 +143,5 @@ func (l *Loop) watched(c core.Container) (core.Policy, bool) {
 // reserved tells whether the name is one that a container has only while it is
 // being replaced.
 func reserved(name string) bool {
-	return strings.HasSuffix(name, core.NewSuffix) || strings.HasSuffix(name, core.OldSuffix)
+	return core.BaseName(name) != name
 }

@@ -173,6 +173,16 @@ type Memory interface {
 	Remember(ctx context.Context, add map[string]core.Defaults, inUse []string) error
 }
 
+// Deputy sends a helper: a second Refit that replaces the container of this one, because
+// nobody can see to his own stop and start.
+type Deputy interface {
+	// Send sees to it that a helper is at work, made from that image and otherwise with
+	// this Refit's own settings, and returns when it has been started. Where there is one
+	// already it does nothing. A helper takes the ledger's lock, recovers what is open,
+	// and updates the container; it ends by itself.
+	Send(ctx context.Context, imageID string) error
+}
+
 // Hooks are the plugins that run around a replacement. hooks/host is the real one.
 type Hooks interface {
 	// Describe says what each of the hooks is, or why it cannot be used. It has no

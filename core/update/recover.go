@@ -37,6 +37,10 @@ func (u *Updater) Recover(ctx context.Context) ([]core.Result, error) {
 	marked, foreign := u.marked(all, attempts, kept)
 	results := foreign
 	for _, a := range slices.Concat(attempts, marked) {
+		if u.concernsSelf(a) {
+			err = errors.Join(err, fmt.Errorf("recover %s: %w", a.Name, u.sendAfter(ctx, a)))
+			continue
+		}
 		ended, pending := u.resume(ctx, a)
 		results = append(results, ended...)
 		if pending != nil {

@@ -26,6 +26,7 @@ type Updater struct {
 	Reader   Reader        // nil if nobody can be asked what an image says
 	Journal  Journal       // required
 	Hooks    Hooks         // nil if there are none
+	Deputy   Deputy        // nil outside of a container; required with Settings.Helper
 	Settings core.Settings // required
 	// Owner is this instance's id, 12 hexadecimal digits: the same after a
 	// restart, another one for every other Refit on the engine. Required.
@@ -145,10 +146,17 @@ func (u *Updater) Apply(ctx context.Context, plan core.Plan) []core.Result {
 	}
 	results := make([]core.Result, len(plan.Steps))
 	at := map[string]int{} // container name → where its step is
+	put := func(all []core.Result) {
+		for _, r := range all {
+			if at, there := at[r.Name]; there {
+				results[at] = r
+			}
+		}
+	}
 	for i, s := range plan.Steps {
 		at[s.Container.Name] = i
 		results[i] = settled(s)
-		if s.Action != core.Update {
+		if s.Action != core.Update || u.isSelf(s.Container.ID) {
 			continue
 		}
 		v.ended[s.Container.ID] = &ending{done: make(chan struct{})}
@@ -158,15 +166,11 @@ func (u *Updater) Apply(ctx context.Context, plan core.Plan) []core.Result {
 	}
 	var group sync.WaitGroup
 	for i, s := range plan.Steps {
-		if s.Action != core.Update {
+		if s.Action != core.Update || u.isSelf(s.Container.ID) {
 			continue
 		}
 		group.Go(func() {
-			for _, r := range v.guarded(ctx, s) {
-				if at, there := at[r.Name]; there {
-					results[at] = r
-				}
-			}
+			put(v.guarded(ctx, s))
 			v.ended[s.Container.ID].end(results[i].Outcome)
 			for _, m := range s.Members {
 				v.ended[m.Container.ID].end(results[at[m.Container.Name]].Outcome)
@@ -174,6 +178,11 @@ func (u *Updater) Apply(ctx context.Context, plan core.Plan) []core.Result {
 		})
 	}
 	group.Wait()
+	for _, s := range plan.Steps { // what is in flight is finished first
+		if s.Action == core.Update && u.isSelf(s.Container.ID) {
+			put(v.handOver(ctx, s))
+		}
+	}
 	return results
 }
 

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/refit-dev/refit/core"
+	"github.com/refit-dev/refit/core/docker"
+	"github.com/refit-dev/refit/core/ledger"
+)
+
+// Refit replaces its own container by way of a helper: a second container of the image
+// that it runs, with its own mounts, user, networks, environment and flags, that the
+// engine starts again whatever ends it. The helper takes the ledger's lock, recovers
+// what is open, updates the one container, and ends for good. Meanwhile the Refit that
+// is there, the old one or its successor, stands by; afterwards it removes the helper.
+
+// helperVariable makes a Refit a helper. It is not for people.
+const helperVariable = "REFIT_HELPER"
+
+// helperTask is what a helper is to do.
+type helperTask string
+
+const (
+	helperUpdates helperTask = "update"
+	// helperForces is for a person who typed refit update --force.
+	helperForces helperTask = "force"
+)
+
+// lookHelper is how often it is looked at whether the helper, or the lock, is done.
+const lookHelper = 500 * time.Millisecond
+
+// deputy sends helpers. It is the session's update.Deputy.
+type deputy struct{ s *session }
+
+// Send is update.Deputy's.
+func (d deputy) Send(ctx context.Context, imageID string) error {
+	s, task := d.s, helperUpdates
+	if s.updater.Force {
+		task = helperForces
+	}
+	return s.client.Help(ctx, docker.Helper{
+		Name: s.helperName(), Of: s.self.ID, Image: imageID, Owner: s.owner(),
+		Env: []string{helperVariable + "=" + string(task)},
+	})
+}
+
+// helperName is the name of this Refit's helper.
+func (s *session) helperName() string { return core.BaseName(s.self.Name) + core.HelperSuffix }
+
+// standBy waits until no helper is at work, and removes one that has ended. It gives
+// signs of life meanwhile: that Refit gets so far is what its gate wants to see.
+func (s *session) standBy(ctx context.Context) error {
+	if !s.self.Exists() {
+		return nil
+	}
+	var since time.Time
+	for {
+		gone, err := s.client.EndHelper(ctx, s.helperName(), s.owner())
+		switch {
+		case err != nil && ctx.Err() != nil, gone && since.IsZero():
+			return nil
+		case err != nil:
+			return fmt.Errorf("stand by: %w", err)
+		case gone:
+			s.tellHelped(ctx, since)
+			return s.beat(time.Now().Add(time.Minute))
+		case since.IsZero():
+			since = time.Now()
+			s.log.Info("standing by while a helper replaces Refit", slog.String("helper", s.helperName()))
+		}
+		life := ledger.Life{Until: time.Now().Add(time.Minute), By: docker.Self(), Aside: true}
+		if err := s.ledger.Beat(life); err != nil {
+			return err
+		}
+		if !sleep(ctx, lookHelper) {
+			return nil
+		}
+	}
+}
+
+// sleep tells whether it slept to the end.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// tellHelped logs what came of it: the helper's own log goes with it.
+func (s *session) tellHelped(ctx context.Context, since time.Time) {
+	r, found, err := s.helped(ctx, since)
+	switch {
+	case err != nil:
+		s.log.Warn("it is not known what the helper did", slog.Any("error", err))
+	case found:
+		tell(ctx, s.log, []core.Result{r})
+	default:
+		s.log.Info("the helper is gone")
+	}
+}
+
+// longestHelp is how far back a helper's result may have begun.
+const longestHelp = 24 * time.Hour
+
+// helped is the last result of this Refit's own container.
+func (s *session) helped(ctx context.Context, since time.Time) (r core.Result, found bool, err error) {
+	past, err := s.ledger.History(ctx, core.BaseName(s.self.Name), 1)
+	if err != nil || len(past) == 0 || past[0].Started.Before(since.Add(-longestHelp)) {
+		return core.Result{}, false, err
+	}
+	return past[0], true, nil
+}
+
+// awaitHelper puts the result of a helper in the place of the row that says that there
+// is one. If the helper stops this container, this command ends with it.
+func (s *session) awaitHelper(ctx context.Context, rows []outcomeRow) []outcomeRow {
+	at := slices.IndexFunc(rows, func(r outcomeRow) bool { return r.Reason.Code == core.HandedOver })
+	if at < 0 {
+		return rows
+	}
+	_, _ = fmt.Fprintf(s.stderr, "refit: %s replaces the container that this command runs in, and ends this command: docker exec %s refit history\n",
+		s.helperName(), core.BaseName(s.self.Name))
+	began := rows[at].Started
+	if err := s.standBy(ctx); err != nil {
+		s.log.Warn("waiting for the helper", slog.Any("error", err))
+		return rows
+	}
+	if r, found, err := s.helped(ctx, began); err == nil && found && !r.Started.Before(began) {
+		rows[at].Result = r
+	}
+	return rows
+}
+
+// help is the work of a helper. Its exit code tells the engine nothing: while the work
+// is not done the engine starts it again, and when it is, no more.
+func (p *program) help(ctx context.Context) (int, error) {
+	return p.change(ctx, func(ctx context.Context, s *session) (int, error) {
+		if !s.self.Exists() || core.BaseName(s.self.Name) == s.self.Name {
+			return 0, refusal{problem: helperVariable + " is set, and this is no helper's container", hint: "unset it: only Refit itself sets it"}
+		}
+		rows, err := s.helpOnce(ctx)
+		tell(ctx, s.log, results(rows))
+		open := slices.ContainsFunc(rows, func(r outcomeRow) bool { return r.Open })
+		if err == nil && ctx.Err() == nil && !open {
+			err = s.client.Resign(ctx, s.self.ID)
+		}
+		return exitCode(results(rows)), err
+	})
+}
+
+// helpOnce recovers what is open and, where that was not the container itself, updates it.
+func (s *session) helpOnce(ctx context.Context) ([]outcomeRow, error) {
+	if err := s.awaitLock(ctx); err != nil {
+		return nil, err
+	}
+	name := core.BaseName(s.self.Name)
+	rows, err := s.recover(ctx)
+	if err != nil || slices.ContainsFunc(rows, func(r outcomeRow) bool { return r.Name == name }) {
+		return rows, err
+	}
+	s.names = []string{name}
+	s.updater.Force = s.helper == helperForces
+	more, err := s.cycle(ctx)
+	return append(rows, slices.DeleteFunc(more, func(r outcomeRow) bool { return isBystander(r.Result) })...), err
+}
+
+// awaitLock waits until the Refit that sent this helper has let go of the ledger.
+func (s *session) awaitLock(ctx context.Context) error {
+	for said := false; ; said = true {
+		unlock, err := s.ledger.Lock(ctx)
+		switch {
+		case err == nil:
+			return unlock()
+		case errors.Is(err, context.Canceled):
+			return err
+		case !said:
+			s.log.Info("waiting for another Refit to come to an end", slog.Any("because", err))
+		}
+		if !sleep(ctx, lookHelper) {
+			return ctx.Err()
+		}
+	}
+}

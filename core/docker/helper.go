@@ -1,0 +1,138 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+
+	"github.com/refit-dev/refit/core"
+)
+
+// Helper describes a second container of a program, beside the one that it runs in.
+type Helper struct {
+	Name string
+	// Of is the container whose settings it gets: mounts, user, networks, environment,
+	// command. It publishes nothing, has no healthcheck and no address of its own, and
+	// whatever ends it, the engine starts it again.
+	Of string
+	// Image is the id of the image that it is made from; "" for that of Of.
+	Image string
+	// Env are further variables, as NAME=value.
+	Env []string
+	// Owner goes on its label.
+	Owner string
+}
+
+// Help makes and starts the container that h describes. One that runs already is left
+// alone, one that has ended is made anew. Where somebody else's container has the name
+// the error answers NameTaken() with true.
+func (c *Client) Help(ctx context.Context, h Helper) error {
+	var found object
+	err := c.inspectContainer(ctx, h.Name, &found)
+	switch {
+	case isNotFound(err):
+	case err != nil:
+		return fmt.Errorf("look for %s: %w", h.Name, err)
+	case found.object("Config").object("Labels").text(core.HelperLabel) != h.Owner:
+		return takenError{fmt.Errorf("a container %s exists that is not ours: rename or remove it", h.Name)}
+	case core.State(found.object("State").text("Status")).Up():
+		return nil
+	default:
+		if err := c.removeContainer(ctx, found.text("Id"), false, true); err != nil && !isNotFound(err) {
+			return fmt.Errorf("remove %s, which has ended: %w", h.Name, err)
+		}
+	}
+	id, err := c.createHelper(ctx, h)
+	if err != nil {
+		return err
+	}
+	return c.Start(ctx, id)
+}
+
+func (c *Client) createHelper(ctx context.Context, h Helper) (string, error) {
+	f, err := c.facts(ctx, h.Of)
+	if err != nil {
+		return "", fmt.Errorf("create %s: %w", h.Name, err)
+	}
+	if f.Files, err = c.injected(ctx, f); err != nil {
+		return "", fmt.Errorf("create %s: %w", h.Name, err)
+	}
+	f = f.unaddressed()
+	var made struct{ ID string }
+	err = c.call(ctx, http.MethodPost, c.versioned("/containers/create"), url.Values{"name": {h.Name}}, f.helper(h, c.api.ClientVersion()), &made)
+	if err != nil {
+		return "", taken(fmt.Errorf("create %s: %w", h.Name, err))
+	}
+	if err := c.complete(ctx, made.ID, f); err != nil {
+		return "", fmt.Errorf("create %s: %w", h.Name, err)
+	}
+	return made.ID, nil
+}
+
+// helper is what a create call sends for it.
+func (f facts) helper(h Helper, api string) object {
+	s := f.stated()
+	f.subtract(s.config, object{})
+	for _, key := range []string{"Hostname", "Domainname", "MacAddress", "ExposedPorts"} {
+		delete(s.config, key)
+	}
+	s.config["Image"] = h.Image
+	if h.Image == "" {
+		s.config["Image"] = f.Container.text("Image")
+	}
+	s.config["Env"] = list(append(s.config.texts("Env"), h.Env...))
+	s.config["Labels"] = object{core.HelperLabel: h.Owner, "refit.enable": "false"}
+	s.config["Healthcheck"] = object{"Test": []any{"NONE"}}
+	for _, key := range []string{"PortBindings", "PublishAllPorts", "AutoRemove", "Links"} {
+		delete(s.host, key)
+	}
+	s.host["RestartPolicy"] = object{"Name": "always"}
+	binds := s.host.list("Binds")
+	for _, bind := range s.volumes {
+		binds = append(binds, bind)
+	}
+	s.host["Binds"] = binds
+	s.config["HostConfig"] = s.host
+	f.addNetworks(s.config, s.networks, api)
+	return s.config
+}
+
+// unaddressed leaves out of the networks what only one container can have.
+func (f facts) unaddressed() facts {
+	f.Container = f.Container.clone()
+	networks := f.Container.object("NetworkSettings").object("Networks")
+	for name := range maps.Keys(networks) {
+		networks[name] = map[string]any{}
+	}
+	delete(f.config(), "MacAddress")
+	return f
+}
+
+// EndHelper removes a helper that is at work no more, and tells whether there is none
+// now. One that runs, or is about to run again, is left alone; so is somebody else's.
+func (c *Client) EndHelper(ctx context.Context, name, owner string) (gone bool, err error) {
+	var found object
+	err = c.inspectContainer(ctx, name, &found)
+	switch {
+	case isNotFound(err):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("look for %s: %w", name, err)
+	case found.object("Config").object("Labels").text(core.HelperLabel) != owner:
+		return true, nil
+	case core.State(found.object("State").text("Status")).Up():
+		return false, nil
+	}
+	if err := c.removeContainer(ctx, found.text("Id"), false, true); err != nil && !isNotFound(err) {
+		return false, fmt.Errorf("remove %s: %w", name, err)
+	}
+	return true, nil
+}
+
+// Resign keeps the engine from starting the container again that this process runs
+// in, once the process has ended.
+func (c *Client) Resign(ctx context.Context, id string) error {
+	return c.SetRestartPolicy(ctx, id, core.RestartPolicy{Name: "no"})
+}
