@@ -130,6 +130,8 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"sigkill":  {0, "sigkill", (*story).sigkill},
 		"engine":   {1, "engine shutdown|kill|boot|restart", (*story).control},
 		"shipped":  {1, "shipped IMAGE", (*story).shipped},
+		"ship":     {2, "ship NAME VERSION [INSTRUCTION…]", (*story).ship},
+		"die":      {1, "die NAME", (*story).die},
 		"tree":     {3, "tree NAME PLACE FILE", (*story).tree},
 		"deny":     {0, "deny [ENDPOINT…]", (*story).deny},
 		"postgres": {1, "postgres VERSION [INSTRUCTION…]", (*story).postgres},
