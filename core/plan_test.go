@@ -112,6 +112,7 @@ func TestOneContainer(t *testing.T) {
 		"a veto holds, with its reason":               {container("web"), vetoed, newer, core.Hold, core.HookVetoed},
 		"an obstacle holds, with its reason":          {container("web", obstacle), nil, newer, core.Hold, core.BadReference},
 		"Refit leaves itself alone":                   {container("web"), func(w *core.World) { w.Settings.Self = "id-web" }, newer, core.Hold, core.Unsupported},
+		"Refit that can send a helper is updated":     {container("web"), func(w *core.World) { w.Settings.Self, w.Settings.Helper = "id-web", true }, newer, core.Update, core.NewImage},
 		"a fault of the registry is the reason":       {container("web"), nil, core.Answer{Fault: core.Reason{Code: core.Unauthorized, Text: "no"}}, core.Hold, core.Unauthorized},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -70,6 +70,10 @@ func TestWhenContainersAreDue(t *testing.T) {
 		"a container that was not named is never due": {
 			loop: func(l *Loop) { l.Only = []string{"db"} }, during: day,
 		},
+		"Refit that can send a helper is due like any other": {
+			loop:   func(l *Loop) { l.Settings.Self, l.Settings.Helper = "id-web", true },
+			labels: []string{"schedule=0 4 * * *"}, during: 5 * time.Hour, want: []string{"4h0m0s: web"},
+		},
 		"Refit itself is never due": {
 			loop: func(l *Loop) { l.Settings.Self = "id-web" }, during: day,
 		},

@@ -134,8 +134,9 @@ func (u *Updater) ask(ctx context.Context, queries []core.Query) (map[core.Query
 }
 
 // Apply carries the plan out and returns one result for each step, in the plan's
-// order. Steps that do not wait for one another go in parallel. Cancelling ctx
-// begins nothing new; what has begun is undone, or left in its gate for Recover.
+// order. Steps that do not wait for one another go in parallel; that which replaces
+// Refit itself comes last. Cancelling ctx begins nothing new; what has begun is undone,
+// or left in its gate for Recover.
 func (u *Updater) Apply(ctx context.Context, plan core.Plan) []core.Result {
 	defer u.rest()
 	u.remember(ctx, plan)
@@ -146,44 +147,50 @@ func (u *Updater) Apply(ctx context.Context, plan core.Plan) []core.Result {
 	}
 	results := make([]core.Result, len(plan.Steps))
 	at := map[string]int{} // container name → where its step is
+	for i, s := range plan.Steps {
+		at[s.Container.Name], results[i] = i, settled(s)
+	}
 	put := func(all []core.Result) {
 		for _, r := range all {
-			if at, there := at[r.Name]; there {
-				results[at] = r
+			if i, there := at[r.Name]; there {
+				results[i] = r
 			}
 		}
 	}
-	for i, s := range plan.Steps {
-		at[s.Container.Name] = i
-		results[i] = settled(s)
-		if s.Action != core.Update || u.isSelf(s.Container.ID) {
-			continue
-		}
-		v.ended[s.Container.ID] = &ending{done: make(chan struct{})}
-		for _, m := range s.Members {
-			v.ended[m.Container.ID] = &ending{done: make(chan struct{})}
-		}
+	others, self := u.updates(plan)
+	for _, s := range others {
+		v.expect(s)
 	}
 	var group sync.WaitGroup
-	for i, s := range plan.Steps {
-		if s.Action != core.Update || u.isSelf(s.Container.ID) {
-			continue
-		}
+	for _, s := range others {
 		group.Go(func() {
 			put(v.guarded(ctx, s))
-			v.ended[s.Container.ID].end(results[i].Outcome)
+			v.ended[s.Container.ID].end(results[at[s.Container.Name]].Outcome)
 			for _, m := range s.Members {
 				v.ended[m.Container.ID].end(results[at[m.Container.Name]].Outcome)
 			}
 		})
 	}
 	group.Wait()
-	for _, s := range plan.Steps { // what is in flight is finished first
-		if s.Action == core.Update && u.isSelf(s.Container.ID) {
-			put(v.handOver(ctx, s))
-		}
+	for _, s := range self {
+		put(v.handOver(ctx, s))
 	}
 	return results
+}
+
+// updates are the plan's, in its order, and apart from them that of Refit itself: for it
+// nobody waits.
+func (u *Updater) updates(plan core.Plan) (others, self []core.Step) {
+	for _, s := range plan.Steps {
+		switch {
+		case s.Action != core.Update:
+		case u.isSelf(s.Container.ID):
+			self = append(self, s)
+		default:
+			others = append(others, s)
+		}
+	}
+	return others, self
 }
 
 func (u *Updater) parallel() int {

@@ -29,6 +29,14 @@ func (e *ending) end(o core.Outcome) {
 	close(e.done)
 }
 
+// expect notes that a step's containers will have an end.
+func (v *voyage) expect(s core.Step) {
+	v.ended[s.Container.ID] = &ending{done: make(chan struct{})}
+	for _, m := range s.Members {
+		v.ended[m.Container.ID] = &ending{done: make(chan struct{})}
+	}
+}
+
 // guarded is step, but a panic, which is our own mistake, is the failure of one
 // container: the others go on, and what was begun is left to Recover.
 func (v *voyage) guarded(ctx context.Context, s core.Step) (results []core.Result) {
