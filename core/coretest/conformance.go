@@ -49,6 +49,8 @@ func TestEngine(t *testing.T, open func(t *testing.T) Bench) {
 		"the census says who hangs on whom":                        (*conformance).hanging,
 		"what an image said outlives the image":                    (*conformance).losing,
 		"a preview shows what images say, and no user's setting":   (*conformance).previewing,
+		"a container that changed is listed as it is now":          (*conformance).changing,
+		"an image that changed is listed as it is now":             (*conformance).changingImages,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

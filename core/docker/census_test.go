@@ -22,11 +22,11 @@ func described(t *testing.T, edit func(*container.InspectResponse), i *image.Ins
 		edit(&web)
 	}
 	s := census{
-		engine: version{OS: "linux", Arch: "amd64"}, containers: append(others, web),
+		engine: version{OS: "linux", Arch: "amd64"}, containers: append(others, slimContainer(web)),
 		images: map[string]image.InspectResponse{}, networks: []string{"bridge", "b0", "front", "f0"}, macvlans: []string{"lan"},
 	}
 	if i != nil {
-		s.images[webImage] = *i
+		s.images[webImage] = slimImage(*i)
 	}
 	all := s.describe()
 	return all[len(all)-1]

@@ -60,6 +60,8 @@ type Client struct {
 	mu     sync.Mutex // guards engine
 	engine *version   // what the engine said of itself, once it has
 
+	memory memory // of inspections, while the events are heard
+
 	display sync.Mutex // held by the pull that is shown
 }
 

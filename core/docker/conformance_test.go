@@ -19,7 +19,7 @@ func TestTheRealEngineConforms(t *testing.T) {
 	t.Parallel()
 	coretest.TestEngine(t, func(t *testing.T) coretest.Bench {
 		e := dockertest.New(t)
-		return &bench{Client: connect(t, e), engine: e, registry: registrytest.New(t, registrytest.Options{})}
+		return &bench{Client: watched(t, e), engine: e, registry: registrytest.New(t, registrytest.Options{})}
 	})
 }
 

@@ -17,7 +17,8 @@ import (
 const inspections = 8
 
 // Containers returns every container of the engine, running or not. One that
-// vanishes while it is being looked at is left out.
+// vanishes while it is being looked at is left out. While Watch is at work, only
+// those are inspected that may have changed since the last time, see memory.
 func (c *Client) Containers(ctx context.Context) ([]core.Container, error) {
 	v, err := c.negotiate(ctx)
 	if err != nil {
@@ -27,14 +28,7 @@ func (c *Client) Containers(ctx context.Context) ([]core.Container, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the containers: %w", err)
 	}
-	var ids []string
-	for _, one := range all {
-		ids = append(ids, one.ID)
-	}
-	inspected, err := inspect(ctx, ids, func(ctx context.Context, id string) (found container.InspectResponse, err error) {
-		err = c.inspectContainer(ctx, id, &found)
-		return found, err
-	})
+	inspected, err := c.inspectListed(ctx, all)
 	if err != nil {
 		return nil, fmt.Errorf("inspect the containers: %w", err)
 	}
@@ -58,7 +52,22 @@ func (c *Client) Containers(ctx context.Context) ([]core.Container, error) {
 	return census.describe(), nil
 }
 
-// imagesOf inspects the containers' images, each once.
+// inspectListed inspects the containers of a list, as far as that is needed.
+func (c *Client) inspectListed(ctx context.Context, all []container.Summary) ([]container.InspectResponse, error) {
+	var ids []string
+	proofs := map[string]proof{}
+	for _, one := range all {
+		ids = append(ids, one.ID)
+		proofs[one.ID] = proofOfContainer(one)
+	}
+	return c.memory.containers.consult(ctx, ids, proofs, func(ctx context.Context, id string) (container.InspectResponse, bool, error) {
+		var found container.InspectResponse
+		err := c.inspectContainer(ctx, id, &found)
+		return slimContainer(found), constant(found), err
+	})
+}
+
+// imagesOf inspects the containers' images, each once, as far as that is needed.
 func (c *Client) imagesOf(ctx context.Context, all []container.InspectResponse) (map[string]image.InspectResponse, error) {
 	var ids []string
 	seen := map[string]bool{}
@@ -68,9 +77,14 @@ func (c *Client) imagesOf(ctx context.Context, all []container.InspectResponse) 
 			ids = append(ids, one.Image)
 		}
 	}
-	inspected, err := inspect(ctx, ids, func(ctx context.Context, id string) (found image.InspectResponse, err error) {
-		err = c.inspectImage(ctx, id, &found)
-		return found, err
+	proofs, err := c.proofsOfImages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	inspected, err := c.memory.images.consult(ctx, ids, proofs, func(ctx context.Context, id string) (image.InspectResponse, bool, error) {
+		var found image.InspectResponse
+		err := c.inspectImage(ctx, id, &found)
+		return slimImage(found), found.Os != "", err
 	})
 	if err != nil {
 		return nil, err

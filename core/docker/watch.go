@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/docker/docker/api/types/events"
@@ -21,6 +22,10 @@ var watched = []string{
 	"create", "start", "restart", "die", "stop", "kill", "oom", "destroy", "rename", "update",
 	"pause", "unpause", "health_status",
 }
+
+// overheard are the events of networks and images after which a container may not be
+// what was remembered of it.
+var overheard = []string{"connect", "disconnect", "delete"}
 
 // signalPatience bounds the question for past events: an engine waits for the end
 // of the asked time by its own clock, which may be behind ours.
@@ -68,8 +73,8 @@ func (c *Client) Watch(ctx context.Context, seen func(core.Event)) error {
 	if err := c.ready(ctx); err != nil {
 		return err
 	}
-	wanted := filters.NewArgs(filters.Arg("type", "container"))
-	for _, event := range watched {
+	wanted := filters.NewArgs(filters.Arg("type", "container"), filters.Arg("type", "network"), filters.Arg("type", "image"))
+	for _, event := range slices.Concat(watched, overheard) {
 		wanted.Add("event", event)
 	}
 	encoded, err := filters.ToJSON(wanted)
@@ -81,6 +86,8 @@ func (c *Client) Watch(ctx context.Context, seen func(core.Event)) error {
 		return fmt.Errorf("watch the engine's events: %w", err)
 	}
 	defer stream.Close()
+	c.memory.begin()
+	defer c.memory.end()
 	seen(core.Event{})
 	decoder := json.NewDecoder(stream)
 	for {
@@ -90,6 +97,10 @@ func (c *Client) Watch(ctx context.Context, seen func(core.Event)) error {
 				return ctx.Err()
 			}
 			return fmt.Errorf("lost the engine's events: %w", err)
+		}
+		c.memory.heed(message)
+		if message.Type != events.ContainerEventType {
+			continue
 		}
 		seen(core.Event{
 			Action: string(message.Action), ID: message.Actor.ID, Name: message.Actor.Attributes["name"],
