@@ -47,7 +47,7 @@ func (w World) follower(c Container) (name, why string) {
 		case slices.Contains(other.Tethers, c.Name):
 			name, why = other.Name, "hangs on it, and must be stopped with it"
 		case other.State.Up() && slices.Contains(other.Restarts, c.Name):
-			if p, _, _ := w.Settings.PolicyOf(other); !p.declined() {
+			if p, _, _ := w.policyOf(other); !p.declined() {
 				name, why = other.Name, "is to be restarted after it, as compose asks"
 			}
 		}

@@ -100,7 +100,7 @@ func (f *fleet) blocks(i int) string {
 	if why := f.untouchable(i); why != "" {
 		return why
 	}
-	p, bad, readable := f.world.Settings.PolicyOf(f.steps[i].Container)
+	p, bad, readable := f.world.policyOf(f.steps[i].Container)
 	if !readable {
 		return bad.Text
 	}
@@ -114,7 +114,7 @@ func (f *fleet) blocks(i int) string {
 // another one, "" if it can.
 func (f *fleet) untouchable(i int) string {
 	c := f.steps[i].Container
-	p, bad, readable := f.world.Settings.PolicyOf(c)
+	p, bad, readable := f.world.policyOf(c)
 	bars := func(r Reason) bool { return r.Code != BadReference }
 	obstacle := slices.IndexFunc(c.Obstacles, bars)
 	switch {

@@ -64,6 +64,9 @@ type World struct {
 	// Containers are all of the engine, also those that are none of our business.
 	Containers []Container
 	Settings   Settings
+	// Policies are of the same Settings: labels that have been read are not read
+	// again. Nil reads all of them.
+	Policies *Policies
 	// Due names the containers whose time has come; nil means all of them.
 	Due map[string]bool
 	// Only limits the plan to containers of these names; empty means all.
@@ -177,7 +180,7 @@ func (w World) survey() []Step {
 		s := Step{Container: c}
 		var bad Reason
 		var ok bool
-		s.Policy, bad, ok = w.Settings.PolicyOf(c)
+		s.Policy, bad, ok = w.policyOf(c)
 		switch {
 		case !w.concerns(&s, ok):
 		case replacing[c.Name]:

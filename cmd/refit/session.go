@@ -68,7 +68,8 @@ func (p *program) connect(ctx context.Context) (*session, error) {
 	looker := onlooker{s.ledger, p.log}
 	reg.Holds = looker
 	s.updater = &update.Updater{
-		Deputy: deputy{s}, Engine: client, Registry: reg, Reader: reg, Journal: looker, Hooks: hooks, Settings: p.settings,
+		Deputy: deputy{s}, Engine: client, Registry: reg, Reader: reg, Journal: looker, Hooks: hooks,
+		Settings: p.settings, Policies: p.settings.Policies(),
 		Owner: s.owner(), Parallel: p.parallel, Log: p.log,
 		Impatient: p.command == "update",
 		Force:     p.force && p.command == "update", Adopt: p.force && p.command == "recover",

@@ -122,12 +122,19 @@ func (l *Loop) scheduleOf(p core.Policy) schedule.Schedule {
 	return s
 }
 
+func (l *Loop) policyOf(c core.Container) (core.Policy, core.Reason, bool) {
+	if l.Policies == nil {
+		return l.Settings.PolicyOf(c)
+	}
+	return l.Policies.Of(c)
+}
+
 // watched tells whether the container has a place in the agenda. One whose
 // labels cannot be read has: its owner meant something by them, and is to be
 // told. One that does not run is looked at when it starts, and the names of a
 // replacement in flight are not those of containers.
 func (l *Loop) watched(c core.Container) (core.Policy, bool) {
-	p, _, readable := l.Settings.PolicyOf(c)
+	p, _, readable := l.policyOf(c)
 	asked := p.Enabled || !readable && p.From["enable"] == ""
 	switch {
 	case !asked, p.Scope != l.Settings.Scope, c.ID == l.Settings.Self && !l.Settings.Helper:

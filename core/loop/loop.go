@@ -52,6 +52,9 @@ type Loop struct {
 	Updater  Updater       // required
 	Memory   Memory        // required
 	Settings core.Settings // required
+	// Policies are of the same Settings, and may be the Updater's, too: it is not called
+	// at the same time. Nil reads all labels at every look.
+	Policies *core.Policies
 
 	// Default is for containers whose policy names no schedule. Required.
 	Default schedule.Schedule

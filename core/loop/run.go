@@ -157,6 +157,7 @@ func (r *run) look(ctx context.Context, now time.Time) {
 	for _, c := range all {
 		r.up[c.Name] = c.State.Up()
 	}
+	r.Policies.Keep(all)
 	r.remember(ctx, r.agenda.update(r, all, now))
 	if first {
 		r.start(len(all), now)

@@ -28,6 +28,9 @@ type Updater struct {
 	Hooks    Hooks         // nil if there are none
 	Deputy   Deputy        // nil outside of a container; required with Settings.Helper
 	Settings core.Settings // required
+	// Policies are of the same Settings, and remember from one plan to the next what
+	// labels say; nil remembers it for one plan.
+	Policies *core.Policies
 	// Owner is this instance's id, 12 hexadecimal digits: the same after a
 	// restart, another one for every other Refit on the engine. Required.
 	Owner string
@@ -54,7 +57,7 @@ func (u *Updater) Plan(ctx context.Context, due map[string]bool, only []string) 
 	if err != nil {
 		return core.Plan{}, fmt.Errorf("list containers: %w", err)
 	}
-	w := core.World{Containers: all, Settings: u.Settings, Due: due, Only: only}
+	w := core.World{Containers: all, Settings: u.Settings, Policies: u.policies(), Due: due, Only: only}
 	if w.Lessons, err = u.lessons(ctx); err != nil {
 		return core.Plan{}, err
 	}
@@ -67,6 +70,13 @@ func (u *Updater) Plan(ctx context.Context, due map[string]bool, only []string) 
 	}
 	w.Hooks = u.describe(ctx, w.HookNames())
 	return core.MakePlan(w, answers), nil
+}
+
+func (u *Updater) policies() *core.Policies {
+	if u.Policies != nil {
+		return u.Policies
+	}
+	return u.Settings.Policies()
 }
 
 // lessons returns those that hold now.
@@ -99,7 +109,7 @@ func (u *Updater) PlanBack(ctx context.Context, all []core.Container, name strin
 	if err != nil {
 		return core.Plan{}, err
 	}
-	w := core.World{Containers: all, Settings: u.Settings, Only: []string{name}, Defaults: known}
+	w := core.World{Containers: all, Settings: u.Settings, Policies: u.policies(), Only: []string{name}, Defaults: known}
 	w.Hooks = u.describe(ctx, w.HookNames())
 	return core.PlanBack(w, to), nil
 }
