@@ -25,15 +25,17 @@ import (
 // session is a program that has reached its engine.
 type session struct {
 	*program
-	client  *docker.Client
-	engine  docker.Info
-	images  *registry.Registry
-	self    core.Status // the container that Refit runs in; zero outside of one
-	denied  []docker.Denied
-	ledger  *ledger.Ledger
-	hooks   *hookHost
-	updater *update.Updater
-	post    *post // nil for who only looks
+	client *docker.Client
+	engine docker.Info
+	images *registry.Registry
+	self   core.Status // the container that Refit runs in; zero outside of one
+	denied []docker.Denied
+	ledger *ledger.Ledger
+	hooks  *hookHost
+	// policies are what is known of labels: who plans and who watches share it.
+	policies *core.Policies
+	updater  *update.Updater
+	post     *post // nil for who only looks
 }
 
 // reachTimeout bounds the first contact with an engine: an address that swallows
@@ -67,9 +69,10 @@ func (p *program) connect(ctx context.Context) (*session, error) {
 	reg.Platform = core.Platform{OS: s.engine.OS, Architecture: s.engine.Arch}
 	looker := onlooker{s.ledger, p.log}
 	reg.Holds = looker
+	s.policies = p.settings.Policies()
 	s.updater = &update.Updater{
 		Deputy: deputy{s}, Engine: client, Registry: reg, Reader: reg, Journal: looker, Hooks: hooks,
-		Settings: p.settings, Policies: p.settings.Policies(),
+		Settings: p.settings, Policies: s.policies,
 		Owner: s.owner(), Parallel: p.parallel, Log: p.log,
 		Impatient: p.command == "update",
 		Force:     p.force && p.command == "update", Adopt: p.force && p.command == "recover",

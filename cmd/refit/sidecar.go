@@ -96,7 +96,7 @@ func (s *session) beat(until time.Time) error {
 // loop is wired to what the session has reached.
 func (s *session) loop() *loop.Loop {
 	return &loop.Loop{
-		Engine: s.client, Updater: s.updater, Memory: s.ledger, Settings: s.settings, Policies: s.updater.Policies,
+		Engine: s.client, Updater: s.updater, Memory: s.ledger, Settings: s.settings, Policies: s.policies,
 		Default: schedule.Every(s.interval), Only: s.names,
 		OnStart: s.updateOnStart, CatchUp: s.catchUp, Jitter: s.jitter,
 		Lock: s.ledger.Lock, Beat: s.beat, Log: s.log,
@@ -141,7 +141,7 @@ func (s *session) greet(ctx context.Context) error {
 // run now: what core does not set aside as none of its business.
 func (s *session) ours(all []core.Container) []core.Step {
 	var found []core.Step
-	for _, step := range core.MakePlan(core.World{Containers: all, Settings: s.settings, Policies: s.updater.Policies, Only: s.names}, nil).Steps {
+	for _, step := range core.MakePlan(core.World{Containers: all, Settings: s.settings, Policies: s.policies, Only: s.names}, nil).Steps {
 		switch step.Reason.Code {
 		case core.NotEnabled, core.OtherScope, core.NotNamed:
 		default:
