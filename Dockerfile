@@ -1,7 +1,9 @@
 # `make image` builds dist/refit first: one static binary with time zones and
 # the certificates of public authorities in it. Nothing is pulled, and nothing
-# else is in the image.
+# else is in the image but an empty /data, which any user may write to: a fresh
+# volume takes that over, so that Refit need not be root.
 FROM scratch
+COPY dist/image/ /
 COPY dist/refit /refit
 ENV PATH=/ REFIT_DATA=/data
 VOLUME /data

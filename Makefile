@@ -38,6 +38,7 @@ torture: engine build ## everything that can go wrong, at every call, on a real 
 	REFIT_TORTURE=full REFIT_ENGINE=required go test ./cmd/refit -run 'Torture|StartFirst' -count=1 -v -timeout 60m
 
 image: engine build ## build the image (IMAGE=refit:latest)
+	@install -d dist/image && install -d -m 1777 dist/image/data
 	docker build --quiet --tag '$(IMAGE)' .
 
 build: ## build the static binaries: dist/refit, dist/fixture

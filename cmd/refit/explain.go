@@ -38,8 +38,15 @@ func (s *session) explain(ctx context.Context, step core.Step) error {
 	if err := writeExplanation(s.stdout, step, s.times(ctx, step), s.hookTable(step.Policy)); err != nil {
 		return err
 	}
+	var minds []string
 	for _, odd := range s.mindChannels([]core.Step{step}) {
-		if _, err := fmt.Fprintf(s.stdout, "%-12s %s\n", "mind:", clean(odd.Text)); err != nil {
+		minds = append(minds, odd.Text)
+	}
+	if why := s.fleetingState(step.Container); why != "" {
+		minds = append(minds, why)
+	}
+	for _, mind := range minds {
+		if _, err := fmt.Fprintf(s.stdout, "%-12s %s\n", "mind:", clean(mind)); err != nil {
 			return err
 		}
 	}

@@ -11,8 +11,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -113,3 +115,18 @@ func (s *story) deny(ts *testscript.TestScript, args []string) {
 
 // socketOf is the path of an engine's socket.
 func socketOf(host string) (string, bool) { return strings.CutPrefix(host, "unix://") }
+
+// open lets every user of the machine use the guard, as a proxy on a network would,
+// and remembers the group of the engine's own socket as GROUP.
+func (s *story) open(ts *testscript.TestScript, _ []string) {
+	if s.guard == nil {
+		ts.Fatalf("the engine has no socket")
+	}
+	socket, _ := socketOf(s.guard.host)
+	ts.Check(os.Chmod(filepath.Dir(socket), 0o755))
+	ts.Check(os.Chmod(socket, 0o666))
+	engines, _ := socketOf(s.engine.Host)
+	info, err := os.Stat(engines)
+	ts.Check(err)
+	ts.Setenv("GROUP", strconv.Itoa(int(info.Sys().(*syscall.Stat_t).Gid)))
+}

@@ -227,7 +227,7 @@ func (s *session) own() error {
 	}
 	l, err := ledger.Open(s.data)
 	if err != nil {
-		return refusal{problem: err.Error(), hint: "name a folder that Refit may write with --data or REFIT_DATA; in a container mount a volume there: -v refit:/data"}
+		return refusal{problem: err.Error(), hint: stateHint(err, s.data)}
 	}
 	if s.post, err = s.newPost(l); err != nil {
 		return err

@@ -122,6 +122,7 @@ func (s *session) greet(ctx context.Context) error {
 	}
 	s.mindAccess()
 	s.mindOwnContainer()
+	s.mindState(all)
 	for _, odd := range s.mindChannels(ours) {
 		s.log.Warn("mind the channels", slog.String("what", odd.Text))
 	}

@@ -95,6 +95,9 @@ func (s *story) shipped(ts *testscript.TestScript, args []string) {
 	if out, err := build.CombinedOutput(); err != nil {
 		ts.Fatalf("build refit: %v\n%s", err, out)
 	}
+	data := filepath.Join(ts.Getenv("WORK"), "dist", "image", "data")
+	ts.Check(os.MkdirAll(data, 0o755))
+	ts.Check(os.Chmod(data, 0o777|os.ModeSticky)) // whatever the umask
 	_, err = s.docker(ts, "build", "--no-cache", "--quiet", "--file", filepath.Join(root, "Dockerfile"), "--tag", s.name(args[0]), ts.Getenv("WORK"))
 	ts.Check(err)
 	ts.Setenv("PATH", filepath.Dir(program)+string(filepath.ListSeparator)+ts.Getenv("PATH"))

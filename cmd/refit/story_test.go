@@ -133,6 +133,7 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"ship":     {2, "ship NAME VERSION [INSTRUCTION…]", (*story).ship},
 		"die":      {1, "die NAME", (*story).die},
 		"tree":     {3, "tree NAME PLACE FILE", (*story).tree},
+		"opened":   {0, "opened", (*story).open},
 		"deny":     {0, "deny [ENDPOINT…]", (*story).deny},
 		"postgres": {1, "postgres VERSION [INSTRUCTION…]", (*story).postgres},
 	} {
