@@ -135,6 +135,7 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"tree":     {3, "tree NAME PLACE FILE", (*story).tree},
 		"opened":   {0, "opened", (*story).open},
 		"deny":     {0, "deny [ENDPOINT…]", (*story).deny},
+		"typed":    {1, "typed PAGE", (*story).typed},
 		"postgres": {1, "postgres VERSION [INSTRUCTION…]", (*story).postgres},
 	} {
 		commands[name] = func(ts *testscript.TestScript, neg bool, args []string) {
