@@ -52,9 +52,9 @@ lint: ## golangci-lint, at the version that tools/go.mod pins
 fmt: ## format the code as the linter wants it
 	$(LINT) fmt ./... ./.ci/report
 
-docs: ## make the generated pages anew: docs/labels.md, docs/flags.md, tables of docs/hooks.md, docs/notifications.md and docs/security.md
+docs: ## make the generated pages anew: docs/labels.md, docs/flags.md, tables of docs/hooks.md, docs/notifications.md, docs/security.md and docs/migrating.md
 	go test ./core -run '^TestLabelsPage$$' -count=1 -update
-	go test ./cmd/refit -run '^(TestFlagsPage|TestHooksPage|TestSecurityPage)$$' -count=1 -update
+	go test ./cmd/refit -run '^(TestFlagsPage|TestHooksPage|TestSecurityPage|TestMigratingPage)$$' -count=1 -update
 	go test ./notify -run '^TestNotificationsPage$$' -count=1 -update
 
 tidy: ## go mod tidy, for the example outside the module as well

@@ -55,7 +55,7 @@ const (
 // rooms is the import table. A package without a row fails the test: a new room
 // is a decision, and is written down here and in docs/design.md.
 var rooms = map[string]room{
-	"core":          {not: []string{"context", "io", "log", "math/rand", "net", "os", "sync", "syscall"}},
+	"core":          {ours: []string{"core/watchtower"}, not: []string{"context", "io", "log", "math/rand", "net", "os", "sync", "syscall"}},
 	"core/update":   {ours: []string{"core"}, not: []string{"net", "os", "syscall"}},
 	"core/loop":     {ours: []string{"core", "core/update", "core/schedule"}},
 	"core/schedule": {theirs: []string{cron}},
@@ -63,6 +63,8 @@ var rooms = map[string]room{
 	"core/registry": {ours: []string{"core"}, theirs: []string{ggcr}},
 	"core/ledger":   {ours: []string{"core"}, theirs: []string{bbolt}},
 	"core/coretest": {ours: []string{"core", "core/update"}},
+
+	"core/watchtower": {not: []string{"context", "io", "log", "math/rand", "net", "os", "sync", "syscall", "time"}},
 
 	"core/docker/dockertest":     {theirs: []string{docker}},
 	"core/registry/registrytest": {theirs: []string{ggcr}},
@@ -78,7 +80,7 @@ var rooms = map[string]room{
 	"cmd/refit": {
 		ours: []string{
 			"core", "core/update", "core/loop", "core/schedule", "core/docker", "core/registry",
-			"core/ledger", "hooks", "hooks/host", "notify", "plugins",
+			"core/ledger", "core/watchtower", "hooks", "hooks/host", "notify", "plugins",
 		},
 		theirs: []string{cli, term, roots},
 	},

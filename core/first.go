@@ -55,5 +55,5 @@ func (w World) follower(c Container) (name, why string) {
 	return name, why
 }
 
-// declined tells whether a label says refit.enable=false.
+// declined tells whether a label says no, or the operator has named it.
 func (p Policy) declined() bool { return !p.Enabled && p.From["enable"] != "" }

@@ -119,7 +119,7 @@ func (f *fleet) untouchable(i int) string {
 	obstacle := slices.IndexFunc(c.Obstacles, bars)
 	switch {
 	case p.declined():
-		return notEnabled(p)
+		return f.world.Settings.notEnabled(c, p)
 	case f.world.foreign(p):
 		return f.world.Settings.scopes(p)
 	case f.replacing[c.Name]:
@@ -141,7 +141,7 @@ func (f *fleet) untouchable(i int) string {
 // foreign tells whether a container is another Refit's business. One that no label
 // speaks of is nobody's.
 func (w World) foreign(p Policy) bool {
-	return p.Scope != w.Settings.Scope && (p.Scope != "" || p.From["enable"] != "" && p.From["enable"] != "flag")
+	return p.Scope != w.Settings.Scope && (p.Scope != "" || p.From["enable"] != "" && p.From["enable"] != fromFlag)
 }
 
 // join makes groups: all that hangs on an update moves with it, and what compose wants

@@ -120,10 +120,13 @@ var labels = []Label{
 	},
 	{
 		Name: "refit.scope", Value: "name",
-		Help: "Which Refit looks after this container, where several share an engine: the one started with `--scope` and this name.",
+		Help: "Which Refit looks after this container, where several share an engine: the one started with `--scope` and this name. `none` is no scope.",
 		set: func(_ Settings, p *Policy, value string) error {
 			if !simpleName.MatchString(value) {
 				return errors.New("is not a name of letters, digits, dots, dashes and underscores")
+			}
+			if value == "none" { // Watchtower's word for it
+				value = ""
 			}
 			p.Scope = value
 			return nil

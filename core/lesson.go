@@ -89,9 +89,9 @@ func (r Reason) SpeaksOfImage() bool {
 // shortened the gate, or chose the hook.
 func blames(p Policy, c Code) bool {
 	if c == PostUpdateFailed {
-		return p.From["hooks"] != "flag"
+		return p.From["hooks"] != fromFlag
 	}
-	return p.From["gate-timeout"] == "label" || p.From["gate-stable"] == "label"
+	return p.From["gate-timeout"] == fromLabel || p.From["gate-stable"] == fromLabel
 }
 
 // transient tells whether a reason says something of its moment only: the next

@@ -2,9 +2,12 @@ package core
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/refit-dev/refit/core/watchtower"
 )
 
 // Watchtower ran commands in a container around its update, as labels of the
@@ -12,11 +15,9 @@ import (
 // are read as settings of the bundled hook that does the same.
 
 const (
-	lifecyclePrefix = "com.centurylinklabs.watchtower.lifecycle."
+	lifecyclePrefix = watchtower.LabelPrefix + "lifecycle."
 	// commandHook is the bundled hook that runs commands in containers.
 	commandHook = "command"
-	// fromWatchtower marks in Policy.From what one of these labels has set.
-	fromWatchtower = "watchtower label"
 	// maxMinutes is the longest that such a command may take: a day.
 	maxMinutes = 24 * 60
 )
@@ -29,13 +30,13 @@ const (
 // post-update gates nothing: that is what Watchtower's code does, whatever its
 // manual says of the second (containrrr/watchtower#1756).
 func (s Settings) lifecycle(c Container, p *Policy) error {
-	if chosen := p.From["hooks"]; !s.Lifecycle || chosen == "label" || chosen == "image label" {
+	if !s.Lifecycle || p.fromOurs("hooks") {
 		return nil
 	}
-	settings := map[string]string{}
+	settings, from := map[string]string{}, map[string]string{}
 	for _, stage := range []string{string(PreUpdate), string(PostUpdate)} {
-		command, there := s.theirs(c, lifecyclePrefix+stage)
-		if !there || command == "" {
+		command, origin := s.theirs(c, lifecyclePrefix+stage)
+		if command == "" {
 			continue
 		}
 		// To the hook a leading bracket means a JSON array. Watchtower gave every text
@@ -43,38 +44,31 @@ func (s Settings) lifecycle(c Container, p *Policy) error {
 		if strings.HasPrefix(command, "[") {
 			command = " " + command
 		}
-		settings[stage] = command
+		settings[stage], from[stage] = command, origin
 		if stage == string(PostUpdate) {
-			settings["post-update-gate"] = "false"
+			settings["post-update-gate"], from["post-update-gate"] = "false", origin
 		}
 		name := lifecyclePrefix + stage + "-timeout"
-		if text, there := s.theirs(c, name); there {
+		if text, origin := s.theirs(c, name); origin != "" {
 			minutes, err := strconv.ParseUint(text, 10, 16)
 			if err != nil || minutes > maxMinutes {
 				return fmt.Errorf("%s is not a number of minutes from 0 (no limit) to %d", quoted(name, text), maxMinutes)
 			}
-			settings[stage+"-timeout"] = strconv.FormatUint(minutes, 10) + "m"
+			settings[stage+"-timeout"], from[stage+"-timeout"] = strconv.FormatUint(minutes, 10)+"m", origin
 		}
 	}
-	p.useCommand(settings)
+	p.useCommand(settings, from)
 	return nil
 }
 
-// theirs returns the value of a label, unless it only came with the image.
-func (s Settings) theirs(c Container, name string) (string, bool) {
-	value, there := c.Labels[name]
-	inherited, image := c.ImageLabels[name]
-	return value, there && (s.TrustImageLabels || !image || inherited != value)
-}
-
 // useCommand adds the hook, last, and the settings that labels of ours have not made.
-func (p *Policy) useCommand(settings map[string]string) {
+func (p *Policy) useCommand(settings, from map[string]string) {
 	if len(settings) == 0 {
 		return
 	}
 	if !slices.Contains(p.Hooks, commandHook) {
 		p.Hooks = append(p.Hooks, commandHook)
-		p.From["hooks"] = fromWatchtower
+		p.From["hooks"] = from[slices.Sorted(maps.Keys(from))[0]]
 	}
 	if p.HookConfig[commandHook] == nil {
 		p.HookConfig[commandHook] = map[string]string{}
@@ -82,7 +76,7 @@ func (p *Policy) useCommand(settings map[string]string) {
 	for key, value := range settings {
 		if _, ours := p.HookConfig[commandHook][key]; !ours {
 			p.HookConfig[commandHook][key] = value
-			p.From["hook."+commandHook+"."+key] = fromWatchtower
+			p.From["hook."+commandHook+"."+key] = from[key]
 		}
 	}
 }

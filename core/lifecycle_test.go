@@ -119,8 +119,8 @@ func TestAPolicyTellsWhatCameFromWatchtower(t *testing.T) {
 		".post-update": "a", ".post-update-timeout": "2", "refit.hook.command.post-update-gate": "true",
 	})})
 	want := map[string]string{
-		"hooks": "watchtower label", "hook.command.post-update": "watchtower label",
-		"hook.command.post-update-timeout": "watchtower label", "hook.command.post-update-gate": "label",
+		"hooks": "label " + lifecycle + "post-update", "hook.command.post-update": "label " + lifecycle + "post-update",
+		"hook.command.post-update-timeout": "label " + lifecycle + "post-update-timeout", "hook.command.post-update-gate": "label",
 	}
 	if diff := cmp.Diff(want, p.From); diff != "" {
 		t.Errorf("from (-want +got):\n%s", diff)
@@ -134,7 +134,7 @@ func TestABadLifecycleTimeoutHoldsTheContainer(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{"", "soon", "-1", "1m", "1441", "99999999999999999999"} {
 		_, bad, ok := movedIn().PolicyOf(core.Container{Labels: theirs(map[string]string{
-			".pre-update": "a", ".pre-update-timeout": value,
+			".pre-update": "a", ".pre-update-timeout": value, "refit.enable": "true",
 		})})
 		want := lifecycle + `pre-update-timeout="` + value + `" is not a number of minutes from 0 (no limit) to 1440`
 		if ok || bad.Code != core.BadLabel || bad.Text != want {

@@ -209,7 +209,7 @@ func (w World) concerns(s *Step, readable bool) bool {
 	case len(w.Only) > 0 && !slices.Contains(w.Only, c.Name):
 		s.settle(Keep, NotNamed, "the command names other containers")
 	case !p.Enabled && (readable || p.From["enable"] != ""):
-		s.settle(Keep, NotEnabled, "%s", notEnabled(p))
+		s.settle(Keep, NotEnabled, "%s", set.notEnabled(c, p))
 	case p.Scope != set.Scope:
 		s.settle(Keep, OtherScope, "%s", set.scopes(p))
 	case !set.wanted(c.State):
@@ -218,13 +218,6 @@ func (w World) concerns(s *Step, readable bool) bool {
 		return true
 	}
 	return false
-}
-
-func notEnabled(p Policy) string {
-	if p.declined() {
-		return "refit.enable is false"
-	}
-	return "it has no label refit.enable=true"
 }
 
 // scopes compares a container's scope with this Refit's.

@@ -51,7 +51,8 @@ type Policy struct {
 	Notify     []string                     `json:"notify,omitempty"`
 
 	// From tells where a value that is no default came from, by label name
-	// without "refit.": "label", "image label", "watchtower label" or "flag".
+	// without "refit.": "label", "image label", "flag", or the same with a name behind
+	// it: "label com.centurylinklabs.watchtower.enable".
 	From map[string]string `json:"from,omitempty"`
 }
 
@@ -96,6 +97,14 @@ type Settings struct {
 	// Lifecycle obeys Watchtower's lifecycle labels, by the hook "command", on
 	// containers that do not choose their hooks by a label of ours.
 	Lifecycle bool
+	// LabelEnable takes Watchtower's label enable=true for refit.enable=true. Its false
+	// counts in any case.
+	LabelEnable bool
+	// LabelPrecedence lets Watchtower's monitor-only=false and no-pull=false count
+	// against the defaults that flags have set.
+	LabelPrecedence bool
+	// Disabled names containers that are left alone, whatever their labels say.
+	Disabled []string
 	// IncludeStopped updates created and exited containers too, without
 	// starting them.
 	IncludeStopped bool
@@ -110,7 +119,8 @@ type Settings struct {
 
 // PolicyOf reads the labels of c. A label of ours that is unknown, or a value
 // that does not parse, makes ok false and the reason names it; everything that
-// did parse is in the policy all the same.
+// did parse is in the policy all the same. Labels of Watchtower's count where no label
+// of ours says the same, and come before the operator's defaults.
 func (s Settings) PolicyOf(c Container) (p Policy, bad Reason, ok bool) {
 	p = s.Defaults.clone()
 	ok = true
@@ -119,12 +129,12 @@ func (s Settings) PolicyOf(c Container) (p Policy, bad Reason, ok bool) {
 		if !isOurs(name) || name == MarkLabel || name == HelperLabel {
 			continue
 		}
-		from := "label"
+		from := fromLabel
 		if inherited, there := c.ImageLabels[name]; there && inherited == value {
 			if !s.TrustImageLabels {
 				continue
 			}
-			from = "image label"
+			from = fromImage
 		}
 		if err := s.set(&p, name, value); err != nil {
 			if ok { // the first one is told
@@ -135,10 +145,12 @@ func (s Settings) PolicyOf(c Container) (p Policy, bad Reason, ok bool) {
 		}
 		p.From[short(name)] = from
 	}
-	if err := s.lifecycle(c, &p); err != nil && ok {
+	err := s.readTheirs(c, &p)
+	s.exclude(c, &p)
+	s.enable(&p)
+	if err != nil && ok && p.Enabled { // else it was not meant for Refit
 		bad, ok = Reason{BadLabel, err.Error()}, false
 	}
-	s.enable(&p)
 	return p, bad, ok
 }
 
@@ -146,6 +158,6 @@ func (s Settings) PolicyOf(c Container) (p Policy, bad Reason, ok bool) {
 func (s Settings) enable(p *Policy) {
 	if s.All && p.From["enable"] == "" {
 		p.Enabled = true
-		p.From["enable"] = "flag"
+		p.From["enable"] = fromFlag
 	}
 }

@@ -26,7 +26,8 @@ type tower struct {
 }
 
 // FromWatchtower makes channels of Watchtower's variables: its list of URLs, and the
-// email, slack and gotify variables of old. The warnings say what is not obeyed.
+// email, slack and gotify variables of old. The warnings say what of them is not obeyed;
+// variables that have no effect at all are not among them.
 // Neither they nor the error hold a part of a URL beyond its scheme.
 func FromWatchtower(getenv func(string) string) (channels []Channel, warnings []string, err error) {
 	t := &tower{getenv: getenv}
@@ -94,15 +95,6 @@ func (t *tower) legacy(kind string, some bool) (string, error) {
 
 func (t *tower) warn(text string) { t.warnings = append(t.warnings, text) }
 
-// unheeded warns of variables that are set and mean nothing here.
-func (t *tower) unheeded(why string, names ...string) {
-	for _, name := range names {
-		if t.getenv(towerOne+name) != "" {
-			t.warn(towerOne + name + " is not obeyed: " + why)
-		}
-	}
-}
-
 func (t *tower) email() (string, error) {
 	get := func(name string) string { return t.getenv(towerOne + "EMAIL_" + name) }
 	for _, name := range []string{"FROM", "TO", "SERVER"} {
@@ -133,8 +125,6 @@ func (t *tower) email() (string, error) {
 		query.Set("starttls", "no")
 		t.warn(towerOne + "EMAIL_SERVER_TLS_SKIP_VERIFY switches TLS off, as it did in Watchtower: let Refit trust the server's authority instead (SSL_CERT_FILE)")
 	}
-	t.unheeded("messages are told at once, and what has to wait is merged", "EMAIL_DELAY", "DELAY")
-	t.unheeded("the subject names the host and what happened; see --notify-host and --notify-template", "EMAIL_SUBJECTTAG", "TITLE_TAG")
 	u.RawQuery = query.Encode()
 	return u.String(), nil
 }
@@ -149,7 +139,6 @@ func (t *tower) slack() (string, error) {
 	if hook == "" || err != nil {
 		return "", fmt.Errorf("%s=slack needs a URL in %s", towerTypes, name)
 	}
-	t.unheeded("a webhook belongs to one channel", "SLACK_CHANNEL")
 	bot := t.getenv(towerOne + "SLACK_IDENTIFIER")
 	parts := strings.Split(strings.Trim(u.Path, "/"), "/")
 	switch {
@@ -187,7 +176,6 @@ func (t *tower) gotify() (string, error) {
 	if err != nil || token == "" || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return "", fmt.Errorf("%s=gotify needs %sGOTIFY_URL, which is http:// or https://, and %sGOTIFY_TOKEN", towerTypes, towerOne, towerOne)
 	}
-	t.unheeded("certificates are always checked; SSL_CERT_FILE names authorities of your own", "GOTIFY_TLS_SKIP_VERIFY")
 	made := url.URL{Scheme: "gotify", Host: u.Host, Path: strings.TrimSuffix(u.Path, "/") + "/" + token}
 	if u.Scheme == "http" {
 		made.RawQuery = "disabletls=yes"

@@ -57,13 +57,12 @@ func TestFromWatchtower(t *testing.T) {
 		"email, with what is not obeyed": {
 			env: email, more: map[string]string{one + "EMAIL_SERVER_TLS_SKIP_VERIFY": "true", one + "EMAIL_DELAY": "2", one + "EMAIL_SUBJECTTAG": "x"},
 			want:     []notify.Channel{{Name: "smtp", URL: "smtp://mail.example.org:25/?auth=None&encryption=None&from=a%40example.org&starttls=no&to=b%40example.org%2Cc%40example.org"}},
-			warnings: []string{one + "EMAIL_SERVER_TLS_SKIP_VERIFY switches TLS off", one + "EMAIL_DELAY is not obeyed", one + "EMAIL_SUBJECTTAG is not obeyed"},
+			warnings: []string{one + "EMAIL_SERVER_TLS_SKIP_VERIFY switches TLS off"},
 		},
 		"email, and no server": {env: email, more: map[string]string{one + "EMAIL_SERVER": ""}, wrong: "WATCHTOWER_NOTIFICATIONS=email needs WATCHTOWER_NOTIFICATION_EMAIL_SERVER"},
 		"slack": {
 			env: slack, more: map[string]string{one + "SLACK_IDENTIFIER": "my host", one + "SLACK_ICON_EMOJI": ":whale:", one + "SLACK_CHANNEL": "#ops"},
-			want:     []notify.Channel{{Name: "slack", URL: "slack://hook:" + slackToken + "@webhook?botname=my+host&icon=%3Awhale%3A"}},
-			warnings: []string{one + "SLACK_CHANNEL is not obeyed"},
+			want: []notify.Channel{{Name: "slack", URL: "slack://hook:" + slackToken + "@webhook?botname=my+host&icon=%3Awhale%3A"}},
 		},
 		"slack, for Discord": {
 			env: slack, more: map[string]string{one + "SLACK_HOOK_URL": "https://discord.com/api/webhooks/112233/" + discordToken + "/slack"},
@@ -73,8 +72,7 @@ func TestFromWatchtower(t *testing.T) {
 		"gotify":                    {env: gotify, want: []notify.Channel{{Name: "gotify", URL: "gotify://example.org/push/" + gotifyToken}}},
 		"gotify, without TLS": {
 			env: gotify, more: map[string]string{one + "GOTIFY_URL": "http://example.org:8080", one + "GOTIFY_TLS_SKIP_VERIFY": "true"},
-			want:     []notify.Channel{{Name: "gotify", URL: "gotify://example.org:8080/" + gotifyToken + "?disabletls=yes"}},
-			warnings: []string{one + "GOTIFY_TLS_SKIP_VERIFY is not obeyed"},
+			want: []notify.Channel{{Name: "gotify", URL: "gotify://example.org:8080/" + gotifyToken + "?disabletls=yes"}},
 		},
 		"Teams, and a URL": {
 			env:      map[string]string{"WATCHTOWER_NOTIFICATIONS": "msteams", one + "URL": "ntfy://ntfy.sh/a"},

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/refit-dev/refit/core"
+	"github.com/refit-dev/refit/core/watchtower"
 )
 
 // line is a command line in the one order that urfave/cli understands. Left to
@@ -16,6 +17,7 @@ type line struct {
 	command string   // "" is the sidecar; "hooks list" is one
 	flags   []string // "--name" or "--name=value", never a letter
 	options []option // those of the flags
+	foreign foreign  // flags that only Watchtower has
 	names   []string // containers
 	help    bool
 }
@@ -42,6 +44,9 @@ func arrange(args []string) (line, error) {
 		case isWord(word, "version", "v"):
 			l.command = "version"
 		default:
+			if flags, joined := apart(word); joined {
+				args = slices.Concat(args[:i], flags, args[i+1:])
+			}
 			n, err := l.flag(args[i:])
 			if err != nil {
 				return l, err
@@ -81,16 +86,15 @@ func isWord(flag string, names ...string) bool {
 func (l *line) flag(args []string) (int, error) {
 	name, value, joined := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(args[0], "-"), "-"), "=")
 	o, known := findOption(name)
+	w, theirs := watchtower.ByFlag(name)
 	words := 1
 	switch {
 	case isURL(name): // it may be a credential
 		return 0, refusal{problem: "unknown flag, which may be a URL and is not shown", hint: "a channel is made with --notify NAME=URL"}
+	case !known && theirs:
+		return l.foreignFlag(w, args)
 	case !known:
-		hint := "refit --help lists the flags"
-		if near, ok := core.Nearest(name, optionNames()); ok {
-			hint = "did you mean --" + near + "?"
-		}
-		return 0, refusal{problem: "unknown flag " + dashed(name), hint: hint}
+		return 0, unknownFlag(name)
 	case o.value == "" && !joined:
 		value = "true"
 	case o.value != "" && !joined && len(args) < 2:
@@ -101,6 +105,14 @@ func (l *line) flag(args []string) (int, error) {
 	l.options = append(l.options, o)
 	l.flags = append(l.flags, "--"+o.name+"="+value)
 	return words, nil
+}
+
+func unknownFlag(name string) error {
+	hint := "refit --help lists the flags"
+	if near, ok := core.Nearest(name, optionNames()); ok {
+		hint = "did you mean --" + near + "?"
+	}
+	return refusal{problem: "unknown flag " + dashed(name), hint: hint}
 }
 
 func dashed(name string) string {
@@ -118,6 +130,11 @@ func (l line) check() error {
 	}
 	c := findCommand(l.command)
 	hint := "write it as refit " + c.usage
+	if l.command == "" && len(l.names) > 0 {
+		if w, theirs := watchtower.ByCommand(l.names[0]); theirs {
+			return refusal{problem: "Watchtower's " + w.Command + " is not here. " + plainText(w.Note), hint: w.Instead}
+		}
+	}
 	switch tooMany := c.most >= 0 && len(l.names) > c.most; {
 	case !c.passesOn && slices.ContainsFunc(l.names, isURL):
 		// It may be a credential, and nothing shows one.

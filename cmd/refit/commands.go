@@ -51,8 +51,8 @@ const environment = `Environment:
     Every flag has a variable: --stop-timeout is REFIT_STOP_TIMEOUT, or REFIT_STOP_TIMEOUT_FILE
     for a file that holds the value. A flag beats a variable. DOCKER_HOST, DOCKER_TLS_VERIFY,
     DOCKER_CERT_PATH, DOCKER_CONFIG and DOCKER_API_VERSION mean what they mean to docker.
-    Watchtower's names are read where ours are not set; if one is, and WATCHTOWER_LABEL_ENABLE
-    is not, --all is implied.`
+    Watchtower's variables are read where ours are not set, and its flags are taken; if there
+    is one, and WATCHTOWER_LABEL_ENABLE is not, --all is implied.`
 
 // rootCommand and commands are functions, because the commands themselves reach
 // them to say what else there is.

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/x509"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -57,6 +58,13 @@ type config struct {
 	stop      bool            // hooks backup restore
 	format    string
 
+	// foreign are the flags of Watchtower's that were typed.
+	foreign foreign
+	// from tells of each option that is set where its text came from: "--interval" or
+	// "WATCHTOWER_POLL_INTERVAL". implied is the word of Watchtower's that implies --all.
+	from    map[string]string
+	implied string
+
 	// warnings are told to the log before anything is done.
 	warnings []string
 }
@@ -85,8 +93,10 @@ func newConfig() config {
 // complete fills in what has no flag, or depends on more than one variable.
 func (c *config) complete(getenv func(string) string) {
 	c.dockerConfig = getenv("DOCKER_CONFIG")
-	c.apiVersion = getenv("DOCKER_API_VERSION")
 	c.helper = helperTask(getenv(helperVariable))
+	if c.dockerConfig == "" {
+		c.dockerConfig = oldLogins(getenv("HOME"), "/")
+	}
 	switch state, home := getenv("XDG_STATE_HOME"), getenv("HOME"); {
 	case c.data != "":
 	case state != "":
@@ -97,4 +107,17 @@ func (c *config) complete(getenv func(string) string) {
 	if c.debug {
 		c.level = slog.LevelDebug
 	}
+}
+
+// oldLogins is the root folder where Watchtower's users have mounted config.json
+// there: it looked nowhere else. "" for where docker would look, which comes first.
+func oldLogins(home, root string) string {
+	there := func(folder string) bool {
+		info, err := os.Stat(filepath.Join(folder, "config.json"))
+		return err == nil && info.Mode().IsRegular()
+	}
+	if !there(filepath.Join(home, ".docker")) && there(root) {
+		return root
+	}
+	return ""
 }

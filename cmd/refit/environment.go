@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/refit-dev/refit/core"
+	"github.com/refit-dev/refit/core/watchtower"
 )
 
 // source is where the texts of an option came from.
@@ -15,12 +16,12 @@ type source struct {
 }
 
 // settle reads every option into the configuration: from the flag, else from
-// our variable or the file that it names, else from another program's. A
+// our variable or the file that it names, else from what Watchtower had. A
 // variable that is empty counts as not set, as compose files leave them.
 func settle(c *config, flags []*given, getenv func(string) string) error {
 	used := map[string]source{}
 	for _, g := range flags {
-		src, err := g.source(getenv)
+		src, err := g.source(c.foreign, getenv)
 		if err != nil {
 			return err
 		}
@@ -39,7 +40,10 @@ func settle(c *config, flags []*given, getenv func(string) string) error {
 			hint:    "use one of them: a schedule says at what times to look, an interval how often",
 		}
 	}
-	moveIn(c, used, getenv)
+	if err := c.moveIn(used, getenv); err != nil {
+		return err
+	}
+	c.remember(used)
 	c.complete(getenv)
 	if err := c.completeNotify(used, getenv); err != nil {
 		return err
@@ -48,9 +52,12 @@ func settle(c *config, flags []*given, getenv func(string) string) error {
 }
 
 // source finds the texts of an option.
-func (g *given) source(getenv func(string) string) (source, error) {
+func (g *given) source(typed foreign, getenv func(string) string) (source, error) {
 	if len(g.texts) > 0 {
-		return source{"--" + g.name, g.texts}, nil
+		return g.typed()
+	}
+	if src, err := g.fromTheirs(typed.flag); err != nil || src.name != "" {
+		return src, err
 	}
 	value, file := getenv(g.env()), getenv(g.env()+"_FILE")
 	switch {
@@ -61,16 +68,12 @@ func (g *given) source(getenv func(string) string) (source, error) {
 	case file != "":
 		return g.fromFile(file)
 	}
-	for _, v := range g.others {
-		value := getenv(v.name)
-		if v.translate != nil && value != "" {
-			value = v.translate(value)
+	return g.fromTheirs(func(w watchtower.Word) (string, []string) {
+		if value := getenv(w.Variable); value != "" {
+			return w.Variable, []string{value}
 		}
-		if value != "" {
-			return source{v.name, g.split(value)}, nil
-		}
-	}
-	return source{}, nil
+		return "", nil
+	})
 }
 
 // fromFile is for values that other people on the machine must not see.

@@ -35,7 +35,7 @@ func runExplain(ctx context.Context, p *program) (int, error) {
 }
 
 func (s *session) explain(ctx context.Context, step core.Step) error {
-	if err := writeExplanation(s.stdout, step, s.times(ctx, step), s.hookTable(step.Policy)); err != nil {
+	if err := s.writeExplanation(s.stdout, step, s.times(ctx, step)); err != nil {
 		return err
 	}
 	var minds []string
@@ -100,15 +100,15 @@ func (c config) scheduleOf(text string) (schedule.Schedule, error) {
 
 // writeExplanation prints the policy of a container, where each part of it comes
 // from, its image, its next times, and the decision.
-func writeExplanation(w io.Writer, s core.Step, times []string, settings [][]string) error {
+func (c config) writeExplanation(w io.Writer, s core.Step, times []string) error {
 	rows := [][]string{{"LABEL", "VALUE", "FROM"}}
 	for _, l := range core.Labels() {
-		rows = append(rows, []string{l.Name, l.Get(s.Policy), origin(s.Policy, l)})
+		rows = append(rows, []string{l.Name, l.Get(s.Policy), c.origin(s.Policy, l)})
 	}
 	if err := writeTable(w, rows); err != nil {
 		return err
 	}
-	if len(settings) > 1 {
+	if settings := c.hookTable(s.Policy); len(settings) > 1 {
 		if _, err := fmt.Fprintln(w); err != nil {
 			return err
 		}
@@ -158,12 +158,26 @@ func together(members []core.Member) string {
 	return strings.Join(lines, "\n")
 }
 
-// origin says who set a value: a label, a label of the image, a flag, or nobody.
-func origin(p core.Policy, l core.Label) string {
+// operators says in which way the operator has set a flag.
+func (c config) operators(flag string) string {
+	switch from := c.from[flag]; {
+	case flag == "all" && c.implied != "":
+		return "flag --all, implied by " + c.implied
+	case strings.HasPrefix(from, "-"):
+		return "flag " + from
+	case from != "":
+		return "variable " + from
+	}
+	return "flag --" + flag
+}
+
+// origin says who set a value: a label, a label of the image, a flag, a variable, or
+// nobody.
+func (c config) origin(p core.Policy, l core.Label) string {
 	name := strings.TrimPrefix(l.Name, "refit.")
 	if from, there := p.From[name]; there {
 		if from == "flag" && l.Flag != "" {
-			return "flag --" + l.Flag
+			return c.operators(l.Flag)
 		}
 		return from
 	}

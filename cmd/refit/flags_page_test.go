@@ -44,8 +44,8 @@ func flagsPage() string {
 		"variable is there, the file that the variable with `_FILE` behind its name points to is read\n" +
 		"(`REFIT_DATA_FILE`), then the other variables, in their order. An empty variable counts as not set.\n\n" +
 		"If a variable of Watchtower is set and `WATCHTOWER_LABEL_ENABLE` is not, `--all` is implied, and the log says so.\n" +
-		"`WATCHTOWER_LABEL_ENABLE=true` is `--all=false`, and `WATCHTOWER_MONITOR_ONLY=true` is `--mode notify`.\n" +
-		"`DOCKER_CERT_PATH`, `DOCKER_CONFIG` and `DOCKER_API_VERSION` have no flag and mean what they mean to docker.\n")
+		"Watchtower's flags and letters are taken as well: [migrating.md](migrating.md) has them all.\n" +
+		"`DOCKER_CERT_PATH` and `DOCKER_CONFIG` have no flag and mean what they mean to docker.\n")
 	for _, group := range []string{groupWhen, groupWhich, groupHooks, groupNotify, groupEngine, groupOutput} {
 		fmt.Fprintf(&b, "\n## %s\n\n| flag | variables | default | what it does |\n|---|---|---|---|\n", group)
 		for _, o := range options {

@@ -23,7 +23,7 @@ func configure(args []string, env map[string]string) (config, error) {
 	if err != nil {
 		return c, err
 	}
-	c.command, c.names = l.command, l.names
+	c.command, c.names, c.foreign = l.command, l.names, l.foreign
 	flags := flagsOf(l.command)
 	act := func() error { return settle(&c, flags, func(name string) string { return env[name] }) }
 	return c, newApp(l.command, flags, act, io.Discard, io.Discard).RunContext(context.Background(), l.words())
@@ -217,10 +217,10 @@ var configurations = map[string]struct {
 		got:  func(c config) any { return c.settings.All },
 		want: false,
 	},
-	"a variable of Watchtower without counterpart is told": {
-		env:  map[string]string{"WATCHTOWER_LABEL_ENABLE": "1", "WATCHTOWER_ROLLING_RESTART": "true"},
+	"a variable of Watchtower without effect is told, if it says anything": {
+		env:  map[string]string{"WATCHTOWER_LABEL_ENABLE": "1", "WATCHTOWER_REMOVE_VOLUMES": "true", "WATCHTOWER_NO_STARTUP_MESSAGE": "false"},
 		got:  func(c config) any { return c.warnings },
-		want: []string{"WATCHTOWER_ROLLING_RESTART has no counterpart in this build of Refit and is not obeyed"},
+		want: []string{"WATCHTOWER_REMOVE_VOLUMES has no effect. Data is never removed: the new container takes over the anonymous volumes of the old one."},
 	},
 	"monitor-only is the mode that tells": {
 		env:  map[string]string{"WATCHTOWER_MONITOR_ONLY": "true"},
@@ -331,7 +331,7 @@ func TestTheDefaultsThatPeopleReadAreTheOnesThatHold(t *testing.T) {
 	t.Parallel()
 	worded := map[string]bool{ // a default that is not a value
 		"tlscacert": true, "tlscert": true, "tlskey": true, "stop-signal": true, "stop-timeout": true, "gate-timeout": true, "data": true,
-		"backup-dir": true, "notify-host": true,
+		"backup-dir": true, "notify-host": true, "api-version": true,
 	}
 	for _, o := range options {
 		initial := o.initial

@@ -28,20 +28,9 @@ type option struct {
 	lines bool
 	// secret keeps its text out of every output.
 	secret bool
-	// others are variables of other programs that mean the same, tried in their
-	// order when neither the flag nor the variable of ours is there.
-	others []other
 	// set reads the text into the configuration. Its error says what is wrong
 	// with the text, without naming the flag.
 	set func(c *config, text string) error
-}
-
-// other is an environment variable that is not ours.
-type other struct {
-	name string
-	// translate makes our text of its; nil leaves it as it is. The empty text
-	// stands for a variable that is not set.
-	translate func(text string) string
 }
 
 // env is the variable of ours: REFIT_STOP_TIMEOUT.
@@ -52,8 +41,8 @@ func (o option) env() string {
 // variables are all that are looked at, in their order.
 func (o option) variables() []string {
 	names := []string{o.env()}
-	for _, v := range o.others {
-		names = append(names, v.name)
+	for _, w := range o.theirs() {
+		names = append(names, w.Variable)
 	}
 	return names
 }

@@ -27,15 +27,13 @@ var options = slices.Concat(generalOptions, registryOptions, hookOptions, notify
 var generalOptions = []option{
 	{
 		name: "host", short: "H", group: groupEngine, value: "URL", initial: "unix:///var/run/docker.sock",
-		help:   "The engine to talk to: `unix:///path` or `tcp://host:port`.",
-		others: []other{{name: "DOCKER_HOST"}},
-		set:    text(func(c *config) *string { return &c.host }),
+		help: "The engine to talk to: `unix:///path` or `tcp://host:port`.",
+		set:  text(func(c *config) *string { return &c.host }),
 	},
 	{
 		name: "tlsverify", group: groupEngine,
-		help:   "Talk TLS to the engine, verify its certificate and show our own.",
-		others: []other{{"DOCKER_TLS_VERIFY", nonEmpty}},
-		set:    toggle(func(c *config) *bool { return &c.tlsVerify }),
+		help: "Talk TLS to the engine, verify its certificate and show our own.",
+		set:  toggle(func(c *config) *bool { return &c.tlsVerify }),
 	},
 	{
 		name: "tlscacert", group: groupEngine, value: "FILE", initial: "ca.pem in DOCKER_CERT_PATH",
@@ -53,6 +51,11 @@ var generalOptions = []option{
 		set:  text(func(c *config) *string { return &c.tlsKey }),
 	},
 	{
+		name: "api-version", group: groupEngine, value: "VERSION", initial: "agreed on with the engine",
+		help: "The version of the engine's API to speak, such as `1.41`.",
+		set:  text(func(c *config) *string { return &c.apiVersion }),
+	},
+	{
 		name: "pull-stall", group: groupEngine, value: "DURATION", initial: "2m",
 		help: "How long a pull may go without progress before it is given up.",
 		set:  span(func(c *config) *time.Duration { return &c.pullStall }, time.Second),
@@ -60,27 +63,23 @@ var generalOptions = []option{
 
 	{
 		name: "run-once", group: groupWhen,
-		help:   "Do one cycle over every enabled container, due or not, then end.",
-		others: []other{{name: "WATCHTOWER_RUN_ONCE"}},
-		set:    toggle(func(c *config) *bool { return &c.runOnce }),
+		help: "Do one cycle over every enabled container, due or not, then end.",
+		set:  toggle(func(c *config) *bool { return &c.runOnce }),
 	},
 	{
 		name: "update-on-start", group: groupWhen,
-		help:   "Do a cycle at once when the sidecar starts, whatever the schedule says.",
-		others: []other{{name: "WATCHTOWER_UPDATE_ON_START"}},
-		set:    toggle(func(c *config) *bool { return &c.updateOnStart }),
+		help: "Do a cycle at once when the sidecar starts, whatever the schedule says.",
+		set:  toggle(func(c *config) *bool { return &c.updateOnStart }),
 	},
 	{
 		name: "schedule", group: groupWhen, value: "CRON",
-		help:   "When to look: five fields, six with seconds first, `@daily`, `@every 6h`; `CRON_TZ=Europe/Berlin` in front sets the time zone. Not together with `--interval`.",
-		others: []other{{name: "WATCHTOWER_SCHEDULE"}},
-		set:    label("refit.schedule"),
+		help: "When to look: five fields, six with seconds first, `@daily`, `@every 6h`; `CRON_TZ=Europe/Berlin` in front sets the time zone. Not together with `--interval`.",
+		set:  label("refit.schedule"),
 	},
 	{
 		name: "interval", group: groupWhen, value: "DURATION", initial: "24h",
-		help:   "How often to look: `6h`, `30m`, or plain seconds. Not together with `--schedule`.",
-		others: []other{{name: "WATCHTOWER_POLL_INTERVAL"}},
-		set:    span(func(c *config) *time.Duration { return &c.interval }, time.Second),
+		help: "How often to look: `6h`, `30m`, or plain seconds. Not together with `--schedule`.",
+		set:  span(func(c *config) *time.Duration { return &c.interval }, time.Second),
 	},
 	{
 		name: "jitter", group: groupWhen, value: "DURATION", initial: "0s",
@@ -96,32 +95,41 @@ var generalOptions = []option{
 	{
 		name: "all", group: groupWhich,
 		help: "Look after every container that does not say `refit.enable=false`, not only after those that say `refit.enable=true`.",
-		// "Only those with the label" is the opposite, and the default here.
-		others: []other{{"WATCHTOWER_LABEL_ENABLE", opposite}},
-		set:    toggle(func(c *config) *bool { return &c.settings.All }),
+		set:  toggle(func(c *config) *bool { return &c.settings.All }),
+	},
+	{
+		name: "label-enable", group: groupWhich,
+		help: "Take Watchtower's label `com.centurylinklabs.watchtower.enable=true` for `refit.enable=true`.",
+		set:  toggle(func(c *config) *bool { return &c.settings.LabelEnable }),
+	},
+	{
+		name: "disable-containers", group: groupWhich, value: "NAME,…", many: true,
+		help: "Containers that are left alone, whatever their labels say. May be given more than once.",
+		set:  setDisabled,
+	},
+	{
+		name: "label-take-precedence", group: groupWhich,
+		help: "Let Watchtower's labels `monitor-only=false` and `no-pull=false` count against `--mode notify` and `--no-pull`.",
+		set:  toggle(func(c *config) *bool { return &c.settings.LabelPrecedence }),
 	},
 	{
 		name: "scope", group: groupWhich, value: "NAME",
-		help:   "Look after the containers labelled `refit.scope=NAME` only. Without it, after those that have no scope.",
-		others: []other{{name: "WATCHTOWER_SCOPE"}},
-		set:    setScope,
+		help: "Look after the containers labelled `refit.scope=NAME` only. Without it, after those that have no scope, as with `none`.",
+		set:  setScope,
 	},
 	{
 		name: "include-stopped", group: groupWhich,
-		help:   "Update containers that are created or have ended too. They are not started.",
-		others: []other{{name: "WATCHTOWER_INCLUDE_STOPPED"}},
-		set:    toggle(func(c *config) *bool { return &c.settings.IncludeStopped }),
+		help: "Update containers that are created or have ended too. They are not started.",
+		set:  toggle(func(c *config) *bool { return &c.settings.IncludeStopped }),
 	},
 	{
 		name: "mode", group: groupWhich, value: "MODE", initial: "update",
-		help:   "What to do about a new image: `update`, or `notify` to tell only.",
-		others: []other{{"WATCHTOWER_MONITOR_ONLY", onlyTell}},
-		set:    label("refit.mode"),
+		help: "What to do about a new image: `update`, or `notify` to tell only.",
+		set:  label("refit.mode"),
 	},
 	{
 		name: "no-pull", group: groupWhich,
-		help:   "Ask no registry: compare with the local image of the same tag.",
-		others: []other{{name: "WATCHTOWER_NO_PULL"}},
+		help: "Ask no registry: compare with the local image of the same tag.",
 		set: func(c *config, text string) error {
 			off, err := parseBool(text)
 			c.settings.Defaults.Pull = !off
@@ -130,9 +138,8 @@ var generalOptions = []option{
 	},
 	{
 		name: "cleanup", group: groupWhich,
-		help:   "Remove the old image after an update, unless something else uses it.",
-		others: []other{{name: "WATCHTOWER_CLEANUP"}},
-		set:    label("refit.cleanup"),
+		help: "Remove the old image after an update, unless something else uses it.",
+		set:  label("refit.cleanup"),
 	},
 	{
 		name: "strategy", group: groupWhich, value: "STRATEGY", initial: "stop-first",
@@ -151,9 +158,8 @@ var generalOptions = []option{
 	},
 	{
 		name: "stop-timeout", group: groupWhich, value: "DURATION", initial: "the container's own, else 10s",
-		help:   "How long an old container may take to end before it is killed.",
-		others: []other{{name: "WATCHTOWER_TIMEOUT"}},
-		set:    label("refit.stop-timeout"),
+		help: "How long an old container may take to end before it is killed.",
+		set:  label("refit.stop-timeout"),
 	},
 	{
 		name: "gate-stable", group: groupWhich, value: "DURATION", initial: "10s",
@@ -183,14 +189,12 @@ var generalOptions = []option{
 	},
 	{
 		name: "log-level", group: groupOutput, value: "LEVEL", initial: "info",
-		help:   "What to log at least: `debug`, `info`, `warn` or `error`.",
-		others: []other{{"WATCHTOWER_LOG_LEVEL", logLevel}},
-		set:    setLevel,
+		help: "What to log at least: `debug`, `info`, `warn` or `error`.",
+		set:  setLevel,
 	},
 	{
 		name: "log-format", group: groupOutput, value: "FORMAT", initial: "text",
-		help:   "How to log: `text` or `json`.",
-		others: []other{{"WATCHTOWER_LOG_FORMAT", logFormat}},
+		help: "How to log: `text` or `json`.",
 		set: func(c *config, text string) error {
 			c.jsonLog = text == "json"
 			return oneOf(text, "text", "json")
@@ -198,9 +202,8 @@ var generalOptions = []option{
 	},
 	{
 		name: "debug", group: groupOutput,
-		help:   "The same as `--log-level debug`.",
-		others: []other{{name: "WATCHTOWER_DEBUG"}, {name: "WATCHTOWER_TRACE"}},
-		set:    toggle(func(c *config) *bool { return &c.debug }),
+		help: "The same as `--log-level debug`.",
+		set:  toggle(func(c *config) *bool { return &c.debug }),
 	},
 	{
 		name: "format", group: groupOutput, value: "FORMAT", initial: "table", commands: []string{"check", "history", "hooks", "hooks list", "hooks backup", "hooks backup list", "notify", "notify list", "notify preview"},
@@ -273,6 +276,16 @@ func count(field func(*config) *int) func(*config, string) error {
 		*field(c) = n
 		return nil
 	}
+}
+
+// setDisabled takes names as the engine spells them, too, with a slash in front.
+func setDisabled(c *config, text string) error {
+	for name := range strings.SplitSeq(text, ",") {
+		if name = strings.TrimPrefix(strings.TrimSpace(name), "/"); name != "" {
+			c.settings.Disabled = append(c.settings.Disabled, name)
+		}
+	}
+	return nil
 }
 
 // setScope reads a scope as the label would, but for Refit itself: the default

@@ -39,9 +39,8 @@ var hookOptions = []option{
 	},
 	{
 		name: "lifecycle-hooks", group: groupHooks,
-		help:   "Obey Watchtower's `com.centurylinklabs.watchtower.lifecycle.*` labels: they become settings of the hook `command`.",
-		others: []other{{name: "WATCHTOWER_LIFECYCLE_HOOKS"}},
-		set:    toggle(func(c *config) *bool { return &c.settings.Lifecycle }),
+		help: "Obey Watchtower's `com.centurylinklabs.watchtower.lifecycle.*` labels: they become settings of the hook `command`.",
+		set:  toggle(func(c *config) *bool { return &c.settings.Lifecycle }),
 	},
 	{
 		name: "plugin-dir", group: groupHooks, value: "FOLDER",

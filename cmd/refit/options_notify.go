@@ -45,9 +45,8 @@ var notifyOptions = []option{
 	},
 	{
 		name: "notify-host", group: groupNotify, value: "NAME", initial: "the name of the engine's host",
-		help:   "What people call this machine: it is in every title.",
-		others: []other{{name: "WATCHTOWER_NOTIFICATIONS_HOSTNAME"}},
-		set:    text(func(c *config) *string { return &c.notify.host }),
+		help: "What people call this machine: it is in every title.",
+		set:  text(func(c *config) *string { return &c.notify.host }),
 	},
 	{
 		name: "event", group: groupNotify, value: "EVENT", initial: string(core.NoticeRolledBack), commands: []string{"notify preview"},
@@ -108,7 +107,7 @@ func setNotifyLevel(c *config, text string) error {
 
 // withoutChannels are commands that tell nobody, and must work whatever is wrong
 // with a channel.
-var withoutChannels = []string{"health", "hook", "version"}
+var withoutChannels = []string{"health", "hook", "migrate", "version"}
 
 // completeNotify makes the channels. No error shows a part of a URL beyond its
 // scheme, and a list of them is never a part of an error.

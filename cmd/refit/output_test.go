@@ -250,7 +250,7 @@ func TestExplainShowsEveryPartOfThePolicyAndWhereItComesFrom(t *testing.T) {
 		t.Fatal("the labels do not parse")
 	}
 	var b bytes.Buffer
-	if err := writeExplanation(&b, s, []string{"today 04:00 (in 2 h)", "tomorrow 04:00 (in 26 h)"}, c.hookTable(s.Policy)); err != nil {
+	if err := c.writeExplanation(&b, s, []string{"today 04:00 (in 2 h)", "tomorrow 04:00 (in 26 h)"}); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, filepath.Join("testdata", "explain.txt"), b.String())

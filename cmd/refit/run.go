@@ -50,7 +50,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	flags := flagsOf(l.command)
 	act := func() error {
 		p := &program{config: newConfig(), getenv: getenv, stdout: stdout, stderr: stderr}
-		p.command, p.names = l.command, l.names
+		p.command, p.names, p.foreign = l.command, l.names, l.foreign
 		if err := settle(&p.config, flags, getenv); err != nil {
 			return err
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -130,11 +129,7 @@ func (s *session) greet(ctx context.Context) error {
 		s.log.Warn("mind the hooks", slog.String("what", odd.Text))
 	}
 	s.hooks.Rest()
-	for _, c := range all {
-		if isWatchtower(c) {
-			s.log.Warn("a Watchtower runs on this engine: two updaters get in each other's way, stop it", slog.String("container", c.Name))
-		}
-	}
+	s.mindWatchtower(all, ours)
 	return nil
 }
 
@@ -216,9 +211,4 @@ func (s *session) mindOwnContainer() {
 		s.log.Warn("our own container may be killed before it has undone an update; use --stop-timeout 60 or more",
 			slog.String("container", s.self.Name), slog.Duration("stop_timeout", grace))
 	}
-}
-
-// isWatchtower knows the updater and its forks by the last part of their image's name.
-func isWatchtower(c core.Container) bool {
-	return c.State.Up() && path.Base(c.Image.Reference.Repository) == "watchtower"
 }

@@ -137,22 +137,23 @@ func TestTheSidecarLooksAfterItsOwnScopeAndNamesOnly(t *testing.T) {
 	}
 }
 
-func TestAWatchtowerIsKnownByItsImage(t *testing.T) {
+func TestAWatchtowerIsKnownByItsImageOrItsLabel(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		repository string
-		state      core.State
+		labels     map[string]string
 		want       bool
 	}{
-		"the old one":        {"docker.io/containrrr/watchtower", core.Running, true},
-		"a fork":             {"ghcr.io/somebody/watchtower", core.Running, true},
-		"one that has ended": {"docker.io/containrrr/watchtower", core.Exited, false},
-		"something else":     {"docker.io/somebody/watchtower-exporter", core.Running, false},
+		"the old one":              {repository: "docker.io/containrrr/watchtower", want: true},
+		"a fork":                   {repository: "ghcr.io/somebody/watchtower", want: true},
+		"something else":           {repository: "docker.io/somebody/watchtower-exporter"},
+		"one under another name":   {repository: "example.org/updater", labels: map[string]string{"com.centurylinklabs.watchtower": "true"}, want: true},
+		"what it has looked after": {repository: "docker.io/library/nginx", labels: map[string]string{"com.centurylinklabs.watchtower.enable": "true"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := core.Container{State: tt.state, Image: core.Image{Reference: core.Reference{Repository: tt.repository}}}
+			c := core.Container{Labels: tt.labels, Image: core.Image{Reference: core.Reference{Repository: tt.repository}}}
 			if got := isWatchtower(c); got != tt.want {
 				t.Errorf("isWatchtower is %v, want %v", got, tt.want)
 			}
