@@ -11,10 +11,11 @@ type Policies struct {
 }
 
 // policyKey tells also whether the image's labels are known: without them the
-// container's own cannot be told from those that it has from there.
+// container's own cannot be told from those that it has from there. The operator may
+// exclude a name, which can change.
 type policyKey struct {
-	id   string
-	gone bool
+	id, name string
+	gone     bool
 }
 
 type reading struct {
@@ -31,7 +32,7 @@ func (s Settings) Policies() *Policies {
 
 // Of is Settings.PolicyOf, and remembers.
 func (p *Policies) Of(c Container) (Policy, Reason, bool) {
-	key := policyKey{c.ID, c.ImageGone}
+	key := policyKey{c.ID, c.Name, c.ImageGone}
 	r, there := p.known[key]
 	if !there || c.ID == "" {
 		r.policy, r.bad, r.ok = p.settings.PolicyOf(c)

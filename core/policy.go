@@ -123,7 +123,22 @@ type Settings struct {
 // of ours says the same, and come before the operator's defaults.
 func (s Settings) PolicyOf(c Container) (p Policy, bad Reason, ok bool) {
 	p = s.Defaults.clone()
-	ok = true
+	err := s.readOurs(c, &p)
+	worse := s.readTheirs(c, &p)
+	s.exclude(c, &p)
+	s.enable(&p)
+	if err == nil && p.Enabled { // else theirs was not meant for Refit
+		err = worse
+	}
+	if err != nil {
+		return p, Reason{BadLabel, err.Error()}, false
+	}
+	return p, Reason{}, true
+}
+
+// readOurs reads the labels of ours into p. The first fault is told.
+func (s Settings) readOurs(c Container, p *Policy) error {
+	var fault error
 	for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
 		value := c.Labels[name]
 		if !isOurs(name) || name == MarkLabel || name == HelperLabel {
@@ -136,22 +151,15 @@ func (s Settings) PolicyOf(c Container) (p Policy, bad Reason, ok bool) {
 			}
 			from = fromImage
 		}
-		if err := s.set(&p, name, value); err != nil {
-			if ok { // the first one is told
-				bad = Reason{BadLabel, err.Error()}
+		if err := s.set(p, name, value); err != nil {
+			if fault == nil {
+				fault = err
 			}
-			ok = false
 			continue
 		}
 		p.From[short(name)] = from
 	}
-	err := s.readTheirs(c, &p)
-	s.exclude(c, &p)
-	s.enable(&p)
-	if err != nil && ok && p.Enabled { // else it was not meant for Refit
-		bad, ok = Reason{BadLabel, err.Error()}, false
-	}
-	return p, bad, ok
+	return fault
 }
 
 // enable includes a container of which no label says anything, where all are.

@@ -171,6 +171,18 @@ func TestWhoIsLeftAloneHearsWhyInTheWordsOfTheLabel(t *testing.T) {
 	}
 }
 
+func TestARenamedContainerIsNotTakenForTheOneThatIsExcluded(t *testing.T) {
+	t.Parallel()
+	s := settings()
+	s.All, s.Disabled = true, []string{"web"}
+	known := s.Policies()
+	for name, want := range map[string]bool{"web": false, "web2": true} {
+		if p, _, _ := known.Of(core.Container{ID: "1", Name: name}); p.Enabled != want {
+			t.Errorf("%s is enabled: %t, want %t", name, p.Enabled, want)
+		}
+	}
+}
+
 func TestIdleLabelsAreThoseThatDidSomethingThere(t *testing.T) {
 	t.Parallel()
 	c := core.Container{Labels: map[string]string{
