@@ -1,6 +1,8 @@
 # Everything here does its own set-up: where no Docker engine answers, one is
 # installed and started on Debian as root; elsewhere one line says what is missing.
 
+# For make bench: -only downtime, -short, -strict.
+BENCH   ?=
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 IMAGE   ?= refit:latest
 NAME    ?= refit
@@ -10,7 +12,7 @@ LINT    := go tool -modfile=tools/go.mod golangci-lint
 BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.release=$(VERSION)'
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-engines podman torture image build lint fmt docs tidy proto figures engine clean
+.PHONY: help run demo test test-engines podman torture bench image build lint fmt docs tidy proto figures engine clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,7 +26,7 @@ demo: engine build ## the whole job in under a minute, with throw-away parts tha
 test: engine ## go vet and every test, those that need an engine included
 	go vet ./...
 	@REFIT_COMPOSE="$${REFIT_COMPOSE:-$$(.ci/engines compose)}" \
-		go test -json -count=1 -timeout 20m ./... ./.ci/report | go run ./.ci/report tests
+		go test -json -count=1 -timeout 20m ./... ./.ci/report ./.ci/bench | go run ./.ci/report tests
 
 test-engines: engine ## the tests that use an engine, on a newer one beside this machine's: Debian sid's
 	@sh .ci/test-engines
@@ -37,6 +39,10 @@ torture: engine build ## everything that can go wrong, at every call, on a real 
 	REFIT_TORTURE=full REFIT_ENGINE=required go test ./core/docker -run '^TestRoundTrip$$' -count=1 -v -timeout 90m
 	REFIT_TORTURE=full REFIT_ENGINE=required go test ./cmd/refit -run 'Torture|StartFirst' -count=1 -v -timeout 60m
 
+bench: engine build ## measure what docs/design.md promises to hold, and write docs/benchmarks.md: twelve minutes, on a machine that does nothing else
+	go build -o dist/bench ./.ci/bench
+	@dist/bench $(BENCH)
+
 image: engine build ## build the image (IMAGE=refit:latest)
 	@install -d dist/image && install -d -m 1777 dist/image/data
 	docker build --quiet --tag '$(IMAGE)' .
@@ -46,11 +52,11 @@ build: ## build the static binaries: dist/refit, dist/fixture
 	$(BUILD) -o dist/fixture ./cmd/fixture
 
 lint: ## golangci-lint, at the version that tools/go.mod pins
-	$(LINT) run ./... ./.ci/report
+	$(LINT) run ./... ./.ci/report ./.ci/bench
 	cd plugins/example && go tool -modfile=../../tools/go.mod golangci-lint run -c ../../.golangci.yml ./...
 
 fmt: ## format the code as the linter wants it
-	$(LINT) fmt ./... ./.ci/report
+	$(LINT) fmt ./... ./.ci/report ./.ci/bench
 
 docs: ## make the generated pages anew: docs/labels.md, docs/flags.md, tables of docs/hooks.md, docs/notifications.md, docs/security.md and docs/migrating.md
 	go test ./core -run '^TestLabelsPage$$' -count=1 -update
