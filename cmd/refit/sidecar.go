@@ -72,6 +72,9 @@ func once(ctx context.Context, s *session) (int, error) {
 func (s *session) forever(ctx context.Context) error {
 	s.updater.Hooks = beating{Hooks: s.updater.Hooks, beat: s.beat, log: s.log}
 	l := s.loop()
+	idle := time.AfterFunc(calm, rest)
+	defer idle.Stop()
+	l.Engine = resting{l.Engine, idle}
 	l.Report = func(_ core.Plan, results []core.Result) {
 		tell(ctx, s.log, results)
 		s.report(ctx, results)
