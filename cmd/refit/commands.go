@@ -79,7 +79,7 @@ Examples:
 // commands have names. The sidecar is not among them: that a word is none of
 // these must never start it by mistake.
 func commands() []command {
-	return slices.Concat(everyday(), occasional(), hookCommands(), backupCommands(), notifyCommands())
+	return slices.Concat(everyday(), occasional(), hookCommands(), backupCommands(), notifyCommands(), shellCommands())
 }
 
 // everyday are the commands that people type when something is new, or broke.
