@@ -30,13 +30,13 @@ func manual() string {
 		}
 	}
 	b.WriteString(".SH FLAGS\nFlags may stand before and after a command, and after its arguments.\n")
-	group := ""
-	for _, o := range options {
-		if o.group != group {
-			group = o.group
-			fmt.Fprintf(&b, ".SS %s\n", roff(group))
+	for _, group := range []string{groupWhen, groupWhich, groupHooks, groupNotify, groupEngine, groupOutput} {
+		fmt.Fprintf(&b, ".SS %s\n", roff(group))
+		for _, o := range options {
+			if o.group == group {
+				b.WriteString(manualFlag(o))
+			}
 		}
-		b.WriteString(manualFlag(o))
 	}
 	b.WriteString(".SH SEE ALSO\ndocker(1)\n")
 	return b.String()
