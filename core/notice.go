@@ -54,6 +54,7 @@ type Notice struct {
 	Reason      Reason    `json:"reason,omitzero"`
 	RetryAt     time.Time `json:"retry_at,omitzero"`
 
+	Pull     Transfer      `json:"pull,omitzero"`
 	Downtime time.Duration `json:"downtime_ns,omitempty"`
 	Evidence *Evidence     `json:"evidence,omitempty"`
 	Hooks    []HookReport  `json:"hooks,omitempty"`

@@ -47,6 +47,7 @@ const (
 // Reasons that appear while a replacement runs.
 const (
 	PullFailed          Code = "pull-failed"
+	NoSpace             Code = "no-space" // for the image, where the engine keeps them
 	NameTaken           Code = "name-taken"
 	InProgressElsewhere Code = "in-progress-elsewhere"
 	CreateFailed        Code = "create-failed"

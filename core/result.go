@@ -35,6 +35,9 @@ type Result struct {
 
 	Started time.Time     `json:"started"`
 	Took    time.Duration `json:"took_ns"`
+	// Pull is what it took to fetch the new image. Zero where the engine had it, or where
+	// another container of the same cycle had it fetched before.
+	Pull Transfer `json:"pull,omitzero"`
 	// Downtime is from the moment that the predecessor was asked to stop until
 	// the successor (or the predecessor again) ran. Zero where nothing stopped.
 	Downtime time.Duration `json:"downtime_ns,omitempty"`

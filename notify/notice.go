@@ -23,7 +23,7 @@ func noticesOf(r core.Result) []core.Notice {
 		At: r.Started.Add(r.Took), Container: r.Name, Channels: r.Notify,
 		From: r.From, To: r.To, FromVersion: r.FromVersion, ToVersion: r.ToVersion,
 		Reason: core.Reason{Code: r.Reason.Code, Text: cut(r.Reason.Text, mostText)}, RetryAt: r.RetryAt,
-		Downtime: r.Downtime, Evidence: lastOf(r.Evidence), Hooks: shortened(r.Hooks), Notes: cutAll(r.Notes, mostText),
+		Pull: r.Pull, Downtime: r.Downtime, Evidence: lastOf(r.Evidence), Hooks: shortened(r.Hooks), Notes: cutAll(r.Notes, mostText),
 	}
 	if r.Started.IsZero() {
 		n.At = time.Now()

@@ -51,6 +51,10 @@ type Event struct {
 	Reason  string    `json:"reason,omitempty" is:"the reason in a sentence"`
 	RetryAt time.Time `json:"retry_at,omitzero" is:"when a hook that has put it off wants to be asked again"`
 
+	PulledBytes   int64         `json:"pulled_bytes,omitempty" is:"how much was downloaded for it, compressed; none where the engine had it"`
+	PullTook      time.Duration `json:"-" is:"how long that took"`
+	PulledSeconds float64       `json:"pulled_seconds,omitempty" is:"the same in seconds"`
+
 	Downtime        time.Duration `json:"-" is:"how long the container did not run"`
 	DowntimeSeconds float64       `json:"downtime_seconds,omitempty" is:"the same in seconds"`
 
@@ -118,6 +122,7 @@ func (p reporter) event(n core.Notice) Event {
 		FromDigest: p.fix(digest(n.From)), ToDigest: p.fix(digest(n.To)),
 		Revision: p.fix(n.ToVersion.Revision), Source: source(n.ToVersion.Source),
 		Code: p.fix(string(n.Reason.Code)), Reason: p.fix(n.Reason.Text), RetryAt: p.local(n.RetryAt),
+		PulledBytes: int64(n.Pull.Bytes), PullTook: n.Pull.Took, PulledSeconds: n.Pull.Took.Seconds(),
 		Downtime: n.Downtime, DowntimeSeconds: n.Downtime.Seconds(),
 		Watched: n.Watched, All: n.All, Next: p.local(n.Next),
 	}

@@ -34,6 +34,7 @@ var samples = map[core.NoticeKind]func(*core.Notice){
 		ofShop(n)
 		n.Reason = core.Reason{Code: core.NewImage, Text: "shop:1 is now 8e3a5b9cd072"}
 		n.Downtime = 420 * time.Millisecond
+		n.Pull = core.Transfer{Bytes: 40_100_000, Took: 3200 * time.Millisecond}
 		n.Hooks = []core.HookReport{{Hook: "backup", Stage: core.PreRecreate, Took: 3 * time.Second}}
 	},
 	core.NoticeFollowed: func(n *core.Notice) {

@@ -26,6 +26,9 @@ func (e Event) rows(timed bool) [][2]string {
 		all = append(all, [2]string{"digest", digests})
 	}
 	all = append(all, [2]string{"revision", e.Revision}, [2]string{"source", e.Source}, [2]string{"reason", reason})
+	if e.PulledBytes > 0 {
+		all = append(all, [2]string{"pulled", core.Size(e.PulledBytes).String() + " in " + duration(e.PullTook)})
+	}
 	if e.Downtime > 0 {
 		all = append(all, [2]string{"downtime", duration(e.Downtime)})
 	}

@@ -30,6 +30,7 @@ type config struct {
 	registryTimeout          time.Duration
 	registryParallel         int
 	pullStall                time.Duration
+	pullParallel             int
 	settings                 core.Settings
 	interval                 time.Duration
 	jitter                   time.Duration
@@ -77,6 +78,7 @@ func newConfig() config {
 		registryTimeout:  10 * time.Second,
 		registryParallel: 20,
 		pullStall:        2 * time.Minute,
+		pullParallel:     2,
 		settings:         core.Settings{Defaults: core.DefaultPolicy(), CheckSchedule: schedule.Check},
 		interval:         24 * time.Hour,
 		catchUp:          true,

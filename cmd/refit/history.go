@@ -43,11 +43,11 @@ func writeHistory(w io.Writer, past []core.Result) error {
 		_, err := fmt.Fprintln(w, "nothing yet")
 		return err
 	}
-	table := [][]string{{"WHEN", "CONTAINER", "OUTCOME", "FROM", "TO", "TOOK", "DOWNTIME", "HOOKS", "REASON"}}
+	table := [][]string{{"WHEN", "CONTAINER", "OUTCOME", "FROM", "TO", "PULLED", "TOOK", "DOWNTIME", "HOOKS", "REASON"}}
 	for _, r := range past[:min(len(past), mostHistory)] {
 		table = append(table, []string{
 			clock(r.Started), r.Name, string(r.Outcome),
-			core.Short(newest(r.From)), core.Short(newest(r.To)), downtime(r.Took.Round(time.Millisecond)), downtime(r.Downtime), inHooks(r), why(r.Reason),
+			core.Short(newest(r.From)), core.Short(newest(r.To)), pulled(r), downtime(r.Took.Round(time.Millisecond)), downtime(r.Downtime), inHooks(r), why(r.Reason),
 		})
 	}
 	if err := writeTable(w, table); err != nil {
@@ -61,6 +61,14 @@ func writeHistory(w io.Writer, past []core.Result) error {
 		return err
 	}
 	return nil
+}
+
+// pulled is what the pull took, "" where none was made for it.
+func pulled(r core.Result) string {
+	if !r.Pull.Happened() {
+		return ""
+	}
+	return r.Pull.String()
 }
 
 // inHooks is how long the hooks took, "" where none was called, and whether one failed.

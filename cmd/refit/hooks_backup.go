@@ -114,7 +114,7 @@ func backupTable(list []kept) [][]string {
 	}
 	for _, b := range list {
 		row := []string{
-			b.Container, b.Backup, b.Image, core.Short(b.Digest), strings.Join(b.Places, " "), sizeOf(b.Bytes), sizeOf(b.Packed), b.Fault,
+			b.Container, b.Backup, b.Image, core.Short(b.Digest), strings.Join(b.Places, " "), core.Size(b.Bytes).String(), core.Size(b.Packed).String(), b.Fault,
 		}
 		if several {
 			row = append(row, b.Engine)
@@ -122,19 +122,6 @@ func backupTable(list []kept) [][]string {
 		table = append(table, row)
 	}
 	return table
-}
-
-// sizeOf is a size as people say it.
-func sizeOf(n int64) string {
-	units := []string{"B", "kB", "MB", "GB", "TB"}
-	f, unit := float64(n), 0
-	for ; f >= 1000 && unit < len(units)-1; unit++ {
-		f /= 1000
-	}
-	if unit == 0 {
-		return fmt.Sprintf("%d B", n)
-	}
-	return fmt.Sprintf("%.1f %s", f, units[unit])
 }
 
 // runRestore puts a container's data back, while no other process changes
@@ -286,9 +273,9 @@ func (p *program) meter() func(text string, done, total int64) {
 		return nil
 	}
 	return func(text string, done, total int64) {
-		line := clean(text) + " " + sizeOf(done)
+		line := clean(text) + " " + core.Size(done).String()
 		if total > 0 {
-			line += " of " + sizeOf(total)
+			line += " of " + core.Size(total).String()
 		}
 		_, _ = fmt.Fprintf(p.stderr, "\r\x1b[K%s", line)
 		if total > 0 && done >= total {

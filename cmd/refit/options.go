@@ -60,6 +60,11 @@ var generalOptions = []option{
 		help: "How long a pull may go without progress before it is given up.",
 		set:  span(func(c *config) *time.Duration { return &c.pullStall }, time.Second),
 	},
+	{
+		name: "pull-parallel", group: groupEngine, value: "N", initial: "2",
+		help: "How many images may be pulled at once.",
+		set:  count(func(c *config) *int { return &c.pullParallel }),
+	},
 
 	{
 		name: "run-once", group: groupWhen,

@@ -178,6 +178,9 @@ func writeEvidence(w io.Writer, rows []outcomeRow) error {
 // evidence is what a person needs to see of a failure, line by line.
 func evidence(r core.Result) []string {
 	var lines []string
+	if r.Pull.Happened() {
+		lines = append(lines, "pulled "+r.Pull.String())
+	}
 	if e := r.Evidence; e != nil {
 		if e.ExitCode != nil {
 			exit := fmt.Sprintf("exit code %d", *e.ExitCode)

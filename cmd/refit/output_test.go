@@ -140,6 +140,7 @@ func TestUpdatePrintsItsResultsAndTheEvidenceOfFailures(t *testing.T) {
 	updated := result("web", core.OutcomeUpdated, core.NewImage, "nginx:1 is now 222222222222")
 	updated.To = core.Image{Digest: newDigest}
 	updated.Downtime = 1234567 * time.Microsecond
+	updated.Pull = core.Transfer{Bytes: 40_123_456, Took: 3214 * time.Millisecond}
 	updated.Notes = []string{"the old image stays: it has another tag"}
 	updated.Hooks = []core.HookReport{
 		{Hook: "backup", Stage: core.PreRecreate, Took: 2345 * time.Millisecond},

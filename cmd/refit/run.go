@@ -27,6 +27,7 @@ type program struct {
 	config
 	getenv         func(string) string
 	stdout, stderr io.Writer
+	screen         *screen // nil where no pulls are shown
 	log            *slog.Logger
 }
 
@@ -54,7 +55,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		if err := settle(&p.config, flags, getenv); err != nil {
 			return err
 		}
-		p.log = newLog(stderr, p.config)
+		p.share()
+		p.log = newLog(p.stderr, p.config)
 		var err error
 		code, err = findCommand(l.command).run(ctx, p)
 		return err

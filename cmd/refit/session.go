@@ -6,14 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/term"
 
 	"github.com/refit-dev/refit/core"
 	"github.com/refit-dev/refit/core/docker"
@@ -56,7 +53,7 @@ func (p *program) connect(ctx context.Context) (*session, error) {
 	}
 	client, err := docker.New(docker.Options{
 		Host: p.host, TLSVerify: p.tlsVerify, TLSCACert: p.caCert, TLSCert: p.tlsCert, TLSKey: p.tlsKey,
-		APIVersion: p.apiVersion, Progress: p.progress(), RegistryAuth: reg.EngineAuth, PullStall: p.pullStall,
+		APIVersion: p.apiVersion, RegistryAuth: reg.EngineAuth, PullStall: p.pullStall,
 	})
 	if err != nil {
 		return nil, refusal{problem: err.Error(), hint: engineHint(err)}
@@ -73,9 +70,12 @@ func (p *program) connect(ctx context.Context) (*session, error) {
 	s.updater = &update.Updater{
 		Deputy: deputy{s}, Engine: client, Registry: reg, Reader: reg, Journal: looker, Hooks: hooks,
 		Settings: p.settings, Policies: s.policies,
-		Owner: s.owner(), Parallel: p.parallel, Log: p.log,
+		Owner: s.owner(), Parallel: p.parallel, PullParallel: p.pullParallel, Log: p.log,
 		Impatient: p.command == "update",
 		Force:     p.force && p.command == "update", Adopt: p.force && p.command == "recover",
+	}
+	if p.screen != nil { // not an interface that holds nothing
+		s.updater.Screen = p.screen
 	}
 	return s, nil
 }
@@ -241,20 +241,6 @@ func (p *program) warn() {
 	for _, w := range p.warnings {
 		p.log.Warn("mind the configuration", slog.String("what", w))
 	}
-}
-
-// progress is where pulls are shown: on a terminal, to whoever asked for the
-// update.
-func (p *program) progress() io.Writer {
-	if p.command == "update" && p.onTerminal() {
-		return p.stderr
-	}
-	return nil
-}
-
-func (p *program) onTerminal() bool {
-	file, ok := p.stderr.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // engineHint says what to do about an engine that cannot be used.

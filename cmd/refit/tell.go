@@ -62,6 +62,9 @@ func facts(r core.Result) []slog.Attr {
 	if to := newest(r.To); to != "" {
 		attrs = append(attrs, slog.String("from", core.Short(newest(r.From))), slog.String("to", core.Short(to)))
 	}
+	if r.Pull.Happened() {
+		attrs = append(attrs, slog.Any("pulled", r.Pull.Bytes), slog.Duration("pull_took", r.Pull.Took))
+	}
 	if r.Downtime > 0 {
 		attrs = append(attrs, slog.Duration("downtime", r.Downtime))
 	}

@@ -306,7 +306,7 @@ func (c *conformance) noEntrypoint() {
 // pull fetches an image and points its tag to it.
 func (c *conformance) pull(image core.Image) (id string) {
 	c.Helper()
-	id, err := c.Pull(c.Context(), image)
+	id, err := c.Pull(c.Context(), image, nil)
 	c.must(err)
 	c.must(c.Tag(c.Context(), id, image.Reference.Text))
 	return id

@@ -62,7 +62,7 @@ func (c *conformance) changingImages() {
 	c.must(c.Stop(c.Context(), p.ID, "", 10*time.Second))
 	c.Lose(c.T, p.ImageID)
 	c.seen(p.ID, "its image removed", func(now core.Container) bool { return now.ImageGone && len(now.RepoDigests) == 0 })
-	again, err := c.Pull(c.Context(), image)
+	again, err := c.Pull(c.Context(), image, nil)
 	c.must(err)
 	c.seen(p.ID, "its image pulled anew", func(now core.Container) bool {
 		return again == p.ImageID && !now.ImageGone && len(now.RepoDigests) == 1 && now.RepoDigests[0].Digest == image.Digest

@@ -41,14 +41,14 @@ func (c *conformance) resolves(reference, want string) {
 func (c *conformance) pulling() {
 	image, p := c.web(Good, nil)
 	newer := c.Publish(c.T, "app", Healthy)
-	id, err := c.Pull(c.Context(), newer)
+	id, err := c.Pull(c.Context(), newer, nil)
 	c.must(err)
 	c.resolves(image.Reference.Text, p.ImageID)
 	if id == "" || id == p.ImageID {
 		c.Errorf("pulled image %q, the old one is %q", id, p.ImageID)
 	}
 	newer.Digest = "sha256:" + strings.Repeat("0", 64)
-	if _, err := c.Pull(c.Context(), newer); err == nil {
+	if _, err := c.Pull(c.Context(), newer, nil); err == nil {
 		c.Error("a digest that is not there was pulled")
 	}
 	removed, err := c.RemoveImage(c.Context(), id)

@@ -117,7 +117,7 @@ func (e *Engine) Run(spec Spec) (id string, err error) {
 	e.mu.Unlock()
 	if !there {
 		ref := e.parse(spec.Reference)
-		image, err := e.Pull(context.Background(), core.Image{Reference: ref, Digest: head})
+		image, err := e.Pull(context.Background(), core.Image{Reference: ref, Digest: head}, nil)
 		if err != nil {
 			return "", err
 		}

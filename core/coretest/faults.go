@@ -184,7 +184,7 @@ func (e *Engine) MoveTags() {
 	e.mu.Unlock()
 	for _, reference := range references {
 		newer := e.Publish(e.parse(reference), Image{Kind: Good})
-		if id, err := e.Pull(context.Background(), newer); err == nil {
+		if id, err := e.Pull(context.Background(), newer, nil); err == nil {
 			_ = e.Tag(context.Background(), id, reference)
 		}
 	}

@@ -59,8 +59,14 @@ func (e *Engine) Check(_ context.Context, queries []core.Query) map[core.Query]c
 	return answers
 }
 
+// pullSize is how much every image is to pull.
+const pullSize core.Size = 1_500_000
+
 // Pull fetches by digest, as update.Images says.
-func (e *Engine) Pull(_ context.Context, image core.Image) (string, error) {
+func (e *Engine) Pull(_ context.Context, image core.Image, hear func(done, of core.Size)) (string, error) {
+	if hear != nil {
+		hear(pullSize, pullSize)
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	name := image.Reference.Repository + "@" + image.Digest

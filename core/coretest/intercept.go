@@ -113,8 +113,8 @@ func (i Intercepted) SetRestartPolicy(ctx context.Context, id string, p core.Res
 }
 
 // Pull is update.Images.
-func (i Intercepted) Pull(ctx context.Context, image core.Image) (string, error) {
-	return through(i, "pull", func() (string, error) { return i.Engine.Pull(ctx, image) })
+func (i Intercepted) Pull(ctx context.Context, image core.Image, hear func(done, of core.Size)) (string, error) {
+	return through(i, "pull", func() (string, error) { return i.Engine.Pull(ctx, image, hear) })
 }
 
 // RemoveImage is update.Images.

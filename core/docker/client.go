@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -40,8 +39,6 @@ type Options struct {
 	TLSCACert, TLSCert, TLSKey string
 	// APIVersion pins the version of the API ("1.41") and switches negotiation off.
 	APIVersion string
-	// Progress is where pulls show how far they are; nil is nowhere.
-	Progress io.Writer
 	// RegistryAuth returns what goes into the X-Registry-Auth header of a pull, ""
 	// for nothing. Nil means that no registry asks for credentials.
 	RegistryAuth func(ctx context.Context, r core.Reference) (string, error)
@@ -61,8 +58,6 @@ type Client struct {
 	engine *version   // what the engine said of itself, once it has
 
 	memory memory // of inspections, while the events are heard
-
-	display sync.Mutex // held by the pull that is shown
 }
 
 // New prepares a connection. It does no network I/O: a file that is missing or a

@@ -130,7 +130,7 @@ func (b *bench) fetch(t *testing.T, text string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := b.Pull(t.Context(), core.Image{Reference: ref, Digest: digest})
+	id, err := b.Pull(t.Context(), core.Image{Reference: ref, Digest: digest}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

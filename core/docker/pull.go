@@ -2,42 +2,44 @@ package docker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/pkg/jsonmessage"
 	"github.com/refit-dev/refit/core"
 )
 
 // pullError is a pull that failed, with what people and programs are told of it.
 type pullError struct {
-	reason core.Reason
-	err    error
+	reason    core.Reason
+	temporary bool
+	err       error
 }
 
 func (e *pullError) Error() string       { return e.err.Error() }
 func (e *pullError) Unwrap() error       { return e.err }
 func (e *pullError) Reason() core.Reason { return e.reason }
+func (e *pullError) Temporary() bool     { return e.temporary }
 
 // errStalled is the cause of a pull's end that made no progress.
 var errStalled = errors.New("it made no progress")
 
 // Pull fetches repository@digest for the image's platform, without moving any
-// tag, and returns the id of the local image. Its error answers Reason() with
-// what is known of the cause.
-func (c *Client) Pull(ctx context.Context, i core.Image) (string, error) {
+// tag, and returns the id of the local image. Hear is told how far it is, as
+// update.Images says. Its error answers Reason() with what is known of the cause.
+func (c *Client) Pull(ctx context.Context, i core.Image, hear func(done, of core.Size)) (string, error) {
 	if err := c.ready(ctx); err != nil {
 		return "", err
 	}
 	name := i.Reference.Repository + "@" + i.Digest
-	err := c.pull(ctx, name, i)
+	err := c.pull(ctx, name, i, hear)
 	if err != nil {
-		return "", &pullError{err: fmt.Errorf("pull %s: %w", name, err), reason: reasonOf(ctx, i.Reference, err)}
+		return "", &pullError{
+			err: fmt.Errorf("pull %s: %w", name, err), reason: reasonOf(ctx, i.Reference, err), temporary: ctx.Err() == nil && cutOff(err),
+		}
 	}
 	// The end of the stream is not trusted: only an image that the engine has can be
 	// created from.
@@ -77,7 +79,7 @@ func (c *Client) fits(ctx context.Context, want core.Platform, found image.Inspe
 	return fmt.Errorf("it is for %s/%s, not for %s", found.Os, found.Architecture, platformText(want))
 }
 
-func (c *Client) pull(ctx context.Context, name string, i core.Image) error {
+func (c *Client) pull(ctx context.Context, name string, i core.Image, hear func(done, of core.Size)) error {
 	options := image.PullOptions{}
 	if i.Platform != (core.Platform{}) {
 		options.Platform = platformText(i.Platform)
@@ -98,50 +100,12 @@ func (c *Client) pull(ctx context.Context, name string, i core.Image) error {
 	stream, err := c.api.ImagePull(ctx, name, options)
 	if err == nil {
 		defer stream.Close()
-		err = c.follow(&progress{Reader: stream, stall: stall, most: c.options.PullStall})
+		err = follow(&progress{Reader: stream, stall: stall, most: c.options.PullStall}, hear)
 	}
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return cause
 	}
 	return err
-}
-
-// progress puts off the end of a stream whenever something is read from it.
-type progress struct {
-	io.Reader
-	stall *time.Timer
-	most  time.Duration
-}
-
-func (p *progress) Read(b []byte) (int, error) {
-	n, err := p.Reader.Read(b)
-	if n > 0 {
-		p.stall.Reset(p.most)
-	}
-	return n, err
-}
-
-// follow reads a pull's stream to its end: errors are in it. One pull at a time is
-// shown, those beside it are followed in silence.
-func (c *Client) follow(stream io.Reader) error {
-	if c.options.Progress != nil && c.display.TryLock() {
-		defer c.display.Unlock()
-		out := terminal{c.options.Progress}
-		return jsonmessage.DisplayJSONMessagesStream(stream, out, out.FD(), out.IsTerminal(), nil)
-	}
-	decoder := json.NewDecoder(stream)
-	for {
-		var message jsonmessage.JSONMessage
-		err := decoder.Decode(&message)
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("read its progress: %w", err)
-		case message.Error != nil:
-			return message.Error
-		}
-	}
 }
 
 // reasonOf reads what the engine says of a failed pull. It is text only: the
@@ -161,12 +125,25 @@ func reasonOf(ctx context.Context, r core.Reference, err error) core.Reason {
 	return core.Reason{Code: code, Text: r.Text + ": " + err.Error()}
 }
 
+// cutOff tells whether a pull failed in a way that may have passed the next moment: a
+// connection was cut, the registry's or the engine's own, or the registry was out of
+// order.
+func cutOff(err error) bool {
+	text := strings.ToLower(err.Error())
+	return slices.ContainsFunc(cuts, func(says string) bool { return strings.Contains(text, says) })
+}
+
+var cuts = []string{
+	"eof", "connection reset", "broken pipe", "500 internal server error", "bad gateway", "service unavailable", "gateway timeout",
+}
+
 // pullReasons are tried in their order: the message about a repository that may
 // need a login also says that it may not exist.
 var pullReasons = []struct {
 	says string
 	code core.Code
 }{
+	{"no space left on device", core.NoSpace},
 	{"toomanyrequests", core.RateLimited},
 	{"too many requests", core.RateLimited},
 	{"no matching manifest", core.PlatformGone},
@@ -187,6 +164,8 @@ var pullReasons = []struct {
 	{"server misbehaving", core.RegistryUnreachable},
 	{"connection refused", core.RegistryUnreachable},
 	{"connection reset", core.RegistryUnreachable},
+	{"broken pipe", core.RegistryUnreachable},
+	{"eof", core.RegistryUnreachable},
 	{"network is unreachable", core.RegistryUnreachable},
 	{"no route to host", core.RegistryUnreachable},
 	{"i/o timeout", core.RegistryUnreachable},

@@ -155,7 +155,7 @@ func TestAPullFalseContainerFollowsTheLocalTag(t *testing.T) {
 		b.updater.Settings.Defaults.Pull = false
 		want(t, b.cycle(b.Context()), core.OutcomeUnchanged, core.UpToDate)
 		image := b.publish(coretest.Good)
-		if _, err := b.engine.Pull(b.Context(), image); err != nil {
+		if _, err := b.engine.Pull(b.Context(), image, nil); err != nil {
 			t.Fatal(err)
 		}
 		want(t, b.cycle(b.Context()), core.OutcomeUnchanged, core.UpToDate)

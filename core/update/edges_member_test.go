@@ -37,7 +37,7 @@ type samePull struct {
 	id string
 }
 
-func (s samePull) Pull(_ context.Context, image core.Image) (string, error) {
+func (s samePull) Pull(_ context.Context, image core.Image, _ func(done, of core.Size)) (string, error) {
 	if image.Reference.Repository == "app" {
 		return s.id, nil
 	}
@@ -70,11 +70,11 @@ type sameApp struct {
 	id string
 }
 
-func (s sameApp) Pull(ctx context.Context, image core.Image) (string, error) {
+func (s sameApp) Pull(ctx context.Context, image core.Image, hear func(done, of core.Size)) (string, error) {
 	if image.Reference.Repository == "app" {
 		return s.id, nil
 	}
-	return s.Intercepted.Pull(ctx, image)
+	return s.Intercepted.Pull(ctx, image, hear)
 }
 
 // The same, with a good image: side is told of its own image, not of web's.

@@ -50,7 +50,7 @@ func (b *bench) wantTag(image string) {
 // pullNew publishes a good image, pulls it, and returns its id.
 func (b *bench) pullNew() string {
 	b.Helper()
-	id, err := b.engine.Pull(b.Context(), b.publish(coretest.Good))
+	id, err := b.engine.Pull(b.Context(), b.publish(coretest.Good), nil)
 	if err != nil {
 		b.Fatal(err)
 	}

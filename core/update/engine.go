@@ -110,9 +110,12 @@ type Registrar interface {
 // Images fetches and removes images.
 type Images interface {
 	// Pull fetches repository@digest for the image's platform, without moving
-	// any tag, and returns the id of the local image. Its error answers
-	// Reason() core.Reason where the registry gave one.
-	Pull(ctx context.Context, image core.Image) (id string, err error)
+	// any tag, and returns the id of the local image. While it runs hear is told, now
+	// and then and never twice at a time, how many bytes have come over the network, of
+	// how many as far as is known, layers that are there already left out; nil is
+	// nobody. Its error answers Reason() core.Reason where the registry gave one, and
+	// Temporary() with true where the same may succeed a moment later.
+	Pull(ctx context.Context, image core.Image, hear func(done, of core.Size)) (id string, err error)
 	// RemoveImage removes an image that has no tag and that no container uses,
 	// and tells whether it did. An image that is still used stays: no error.
 	RemoveImage(ctx context.Context, id string) (removed bool, err error)
@@ -137,6 +140,14 @@ type Checker interface {
 	// Check answers every query, each with a digest or with a fault; it has no
 	// error of its own. The queries are asked at the same time.
 	Check(ctx context.Context, queries []core.Query) map[core.Query]core.Answer
+}
+
+// Screen shows the pulls while they run. Calls may come at the same time.
+type Screen interface {
+	// Pulling shows how far the pull of an image is; of is 0 where that is not known.
+	Pulling(image core.Image, done, of core.Size)
+	// Pulled ends that, however the pull has ended.
+	Pulled(image core.Image)
 }
 
 // Reader tells what images say that an engine does not have.
@@ -194,6 +205,12 @@ type Hooks interface {
 	Call(ctx context.Context, c core.HookCall) (core.HookReply, error)
 	// Rest ends what the calls have started. The next call starts it anew.
 	Rest()
+}
+
+// temporary tells whether the same may succeed a moment later.
+func temporary(err error) bool {
+	var may interface{ Temporary() bool }
+	return errors.As(err, &may) && may.Temporary()
 }
 
 // nameTaken tells whether the engine refused a name because it is in use.

@@ -83,12 +83,14 @@ func (r *replacement) enlist(began time.Time) {
 // already (only another platform of the tag has changed), and needs nobody who does
 // not, is left out; its result is returned. A member whose image cannot be had goes
 // on with the one that it has.
-func (r *replacement) pull(ctx context.Context) (idle []core.Result, err error) {
+func (r *replacement) pull(ctx context.Context, pulls *pulls) (idle []core.Result, err error) {
 	var moving []core.Swap
 	moves := map[string]bool{}
 	notes := map[string]string{}
+	took := map[string]core.Transfer{}
 	for _, s := range r.swaps {
-		err := s.pull(ctx)
+		err := s.pull(ctx, pulls)
+		took[s.Name] = s.result.Pull
 		switch {
 		case err != nil && s.n == 0:
 			return nil, err
@@ -113,6 +115,7 @@ func (r *replacement) pull(ctx context.Context) (idle []core.Result, err error) 
 		r.narrow(moving)
 	}
 	for _, s := range r.swaps {
+		s.result.Pull = took[s.Name]
 		if note, there := notes[s.Name]; there {
 			s.result.Notes = append(s.result.Notes, note)
 		}

@@ -182,7 +182,7 @@ func (s *swap) keepOldImage(ctx context.Context) error {
 	if err == nil || s.From.Digest == "" {
 		return err
 	}
-	id, err := s.r.Engine.Pull(ctx, s.From)
+	id, err := s.r.Engine.Pull(ctx, s.From, nil)
 	if err != nil {
 		return fmt.Errorf("pull the old image again: %w", err)
 	}

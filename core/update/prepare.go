@@ -11,12 +11,11 @@ import (
 )
 
 // pull fetches the new image, if there is one and the engine has not got it.
-func (s *swap) pull(ctx context.Context) (err error) {
+func (s *swap) pull(ctx context.Context, pulls *pulls) (err error) {
 	if s.To.ID != "" {
 		return nil
 	}
-	s.log.Info("pulling", slog.String("image", s.To.Reference.Text), slog.String("digest", s.To.Digest))
-	if s.To.ID, err = s.r.Engine.Pull(ctx, s.To); err != nil {
+	if s.To.ID, s.result.Pull, err = pulls.fetch(ctx, s.To, s.log); err != nil {
 		return fmt.Errorf("pull %s: %w", s.To.Reference.Text, err)
 	}
 	return nil

@@ -31,14 +31,14 @@ func TestPreviewsAreReadWhereverTheNewImageIs(t *testing.T) {
 	for name, prepare := range map[string]func(b *bench, newer core.Image){
 		"from the registry, without a pull": func(*bench, core.Image) {},
 		"from the engine, if it has it": func(b *bench, newer core.Image) {
-			if _, err := b.engine.Pull(b.Context(), newer); err != nil {
+			if _, err := b.engine.Pull(b.Context(), newer, nil); err != nil {
 				b.Fatal(err)
 			}
 			b.updater.Reader = nil
 		},
 		"against an old image that is gone": func(b *bench, _ core.Image) { b.engine.Lose(b.old.ImageID) },
 		"also of a local tag": func(b *bench, newer core.Image) {
-			id, err := b.engine.Pull(b.Context(), newer)
+			id, err := b.engine.Pull(b.Context(), newer, nil)
 			if err == nil {
 				err = b.engine.Tag(b.Context(), id, reference)
 			}
@@ -101,7 +101,7 @@ func TestPreviewsTakeTheImageOfTheContainersPlatform(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(b *bench) {
 		newer := b.publish(coretest.Good)
-		if _, err := b.engine.Pull(b.Context(), newer); err != nil {
+		if _, err := b.engine.Pull(b.Context(), newer, nil); err != nil {
 			t.Fatal(err)
 		}
 		s := b.step()

@@ -70,7 +70,7 @@ var errInterrupted = errors.New("interrupted in the gate")
 func (v *voyage) replace(ctx context.Context, s core.Step) []core.Result {
 	r := v.begin(s)
 	r.log.Info("found a new image", slog.String("image", r.From.Reference.Text), slog.String("reason", s.Reason.Text))
-	idle, err := r.pull(ctx)
+	idle, err := r.pull(ctx, v.pulls)
 	switch {
 	case err != nil:
 		r.result.Outcome, r.result.Reason = core.OutcomeHeld, reasonOf(cancelled(ctx, err), core.PullFailed)

@@ -44,6 +44,10 @@ type Updater struct {
 	// Parallel bounds the containers that are between stop and start at one
 	// time; 0 means 4.
 	Parallel int
+	// PullParallel bounds the pulls that run at one time; 0 means 2.
+	PullParallel int
+	// Screen shows the pulls; nil has Log told how far they are every ten seconds.
+	Screen Screen
 	// Log hears of the steps as they happen; nil means silence.
 	Log *slog.Logger
 
@@ -154,6 +158,7 @@ func (u *Updater) Apply(ctx context.Context, plan core.Plan) []core.Result {
 		Updater: u,
 		places:  make(chan struct{}, u.parallel()),
 		ended:   map[string]*ending{},
+		pulls:   u.newPulls(),
 	}
 	results := make([]core.Result, len(plan.Steps))
 	at := map[string]int{} // container name → where its step is

@@ -15,6 +15,7 @@ type voyage struct {
 	ended  map[string]*ending // by container id; complete before any step begins
 	trials keyed              // one unproven image is tried at a time
 	proofs proofs
+	pulls  *pulls
 }
 
 // ending is how a container's step ended, or that which it is a member of, once done

@@ -78,6 +78,7 @@ type Registry struct {
 
 	mu       sync.Mutex
 	requests []Request
+	sent     map[Kind]int64 // bytes of answers
 	trouble  Trouble
 	tokens   map[string]token
 	lies     map[string]lie // by repository
@@ -94,6 +95,7 @@ func Handler(o Options) *Registry {
 		options: o,
 		inner:   registry.New(registry.Logger(log.New(io.Discard, "", 0))),
 		closed:  make(chan struct{}),
+		sent:    map[Kind]int64{},
 		tokens:  map[string]token{},
 		lies:    map[string]lie{},
 	}
@@ -127,6 +129,7 @@ func New(t testing.TB, o Options) *Registry {
 func (r *Registry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	trouble := r.enter(q)
 	defer r.leave()
+	w = counter{w, r, kindOf(q)}
 	if trouble != nil && trouble(w, q) {
 		return
 	}
@@ -142,7 +145,7 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		return
 	}
 	w, q = r.lying(w, q)
-	r.inner.ServeHTTP(w, q)
+	r.serve(w, q)
 }
 
 func (r *Registry) enter(q *http.Request) Trouble {
@@ -207,6 +210,7 @@ func (r *Registry) Reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.requests, r.busiest, r.dialled = nil, r.busy, 0
+	clear(r.sent)
 }
 
 // Connections counts the connections that were made since the start or the last
