@@ -32,8 +32,7 @@ func TestPullByDigestMovesNoTag(t *testing.T) {
 	r := registrytest.New(t, registrytest.Options{})
 	c := connect(t, e)
 	i := published(t, e, r, "web")
-	var done, of core.Size
-	id, err := c.Pull(t.Context(), i, func(d, o core.Size) { done, of = d, o })
+	id, err := c.Pull(t.Context(), i, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,9 +41,6 @@ func TestPullByDigestMovesNoTag(t *testing.T) {
 	}
 	if got, err := c.Resolve(t.Context(), i.Reference.Text); err != nil || got != "" {
 		t.Errorf("the tag stands for %q (%v), want nothing", got, err)
-	}
-	if sent := r.Sent(registrytest.Blobs); done != of || done < core.Size(sent)/2 || done > core.Size(sent) {
-		t.Errorf("%d of %d bytes have come, it said; the registry has sent %d", done, of, sent)
 	}
 	if removed, err := c.RemoveImage(t.Context(), id); err != nil || !removed {
 		t.Errorf("remove it: %v (%v)", removed, err)

@@ -87,7 +87,7 @@ func TestWhyAPullFailed(t *testing.T) {
 		"Get \"http://127.0.0.1:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused":                  core.RegistryUnreachable,
 		"Get \"https://r/v2/\": net/http: request canceled (Client.Timeout exceeded while awaiting headers)": core.RegistryUnreachable,
 		"Get \"https://r/v2/\": x509: certificate signed by unknown authority":                               core.RegistryUnreachable,
-		"failed to register layer: write /x: no space left on device":                                        core.PullFailed,
+		"failed to register layer: write /x: no space left on device":                                        core.NoSpace,
 		`unknown: {"errors":[{"code":"NAME_UNKNOWN","message":"Unknown name"}]}`:                             core.NotFound,
 		"something that nobody has ever seen":                                                                core.PullFailed,
 	} {

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // counter counts the bytes of an answer's body.
@@ -55,6 +56,35 @@ func (c *cutter) Write(b []byte) (int, error) {
 	}
 	_ = http.NewResponseController(c.ResponseWriter).Flush() // what is not out is cut off, too
 	panic(http.ErrAbortHandler)
+}
+
+// Trickle lets the registry answer with so many bytes in a second, in tenths of them.
+func (r *Registry) Trickle(bytes int) Trouble {
+	return func(w http.ResponseWriter, q *http.Request) bool {
+		r.serve(&trickle{w, q, bytes / 10}, q)
+		return true
+	}
+}
+
+type trickle struct {
+	http.ResponseWriter
+	q    *http.Request
+	once int
+}
+
+func (t *trickle) Write(b []byte) (written int, err error) {
+	for len(b) > 0 && err == nil {
+		var n int
+		n, err = t.ResponseWriter.Write(b[:min(len(b), t.once)])
+		b, written = b[n:], written+n
+		_ = http.NewResponseController(t.ResponseWriter).Flush() // a client that has gone is found below
+		select {
+		case <-time.After(time.Second / 10):
+		case <-t.q.Context().Done():
+			return written, t.q.Context().Err()
+		}
+	}
+	return written, err
 }
 
 // serve answers a request, and knows a range without an end, with which engines go on

@@ -35,10 +35,13 @@ var (
 type Image struct {
 	Platform v1.Platform
 	Config   v1.Config
+	// Layers is how many it has; 0 means one. LayerSize is how many bytes are in each,
+	// before it is compressed, which does not make them fewer; 0 means 64.
+	Layers, LayerSize int64
 }
 
 func (i Image) make(f Format) (v1.Image, error) {
-	image, err := random.Image(64, 1)
+	image, err := random.Image(cmp.Or(i.LayerSize, 64), cmp.Or(i.Layers, 1))
 	if err != nil {
 		return nil, err
 	}
