@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/refit-dev/refit/core"
@@ -46,12 +47,39 @@ func (s *session) checkAccess(ctx context.Context) error {
 	return refusal{problem: fmt.Sprintf("the way to the engine at %s does not let through %s", s.host, strings.Join(needed, ", ")), hint: hint}
 }
 
-// mindAccess tells what will not work.
+// mindAccess tells what will not work, a line for each feature.
 func (s *session) mindAccess() {
-	for _, d := range s.denied {
-		s.log.Warn("something on the way to the engine does not let this through", slog.String("needed_for", strings.ReplaceAll(d.For, "`", "")),
-			slog.String("endpoint", d.String()))
+	for _, b := range blocked(s.denied) {
+		s.log.Warn("something on the way to the engine does not let this through", slog.String("needed_for", b.feature),
+			slog.String("endpoints", strings.Join(b.endpoints, ", ")))
 	}
+}
+
+// block is a feature that does not work, and what is missing of it.
+type block struct {
+	feature   string
+	endpoints []string
+}
+
+// blocked gathers what is denied by feature, in the order of the table. Where updates do
+// not work, nobody wants to know what else that changes something does not.
+func blocked(denied []docker.Denied) []block {
+	noUpdates := slices.ContainsFunc(denied, func(d docker.Denied) bool { return d.Need == docker.ToUpdate })
+	var blocks []block
+	for _, d := range denied {
+		feature := strings.ReplaceAll(d.For, "`", "")
+		if d.Need == docker.ToUpdate {
+			feature = "updates"
+		} else if noUpdates && d.Changes() {
+			continue
+		}
+		at := slices.IndexFunc(blocks, func(b block) bool { return b.feature == feature })
+		if at < 0 {
+			at, blocks = len(blocks), append(blocks, block{feature: feature})
+		}
+		blocks[at].endpoints = append(blocks[at].endpoints, d.String())
+	}
+	return blocks
 }
 
 // barred makes a refusal of an error that says that something is not let through to

@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -84,6 +85,9 @@ const nobody = "0000000000000000000000000000000000000000000000000000000000000000
 
 // String is the endpoint as people write it: "POST /containers/{id}/start".
 func (e Endpoint) String() string { return e.Method + " " + e.Path }
+
+// Changes tells whether a request to it may change something on the engine.
+func (e Endpoint) Changes() bool { return e.Method != http.MethodGet && e.Method != http.MethodHead }
 
 // Serves tells whether a request, whose path may begin with a version, is one to
 // this endpoint.
