@@ -5,6 +5,7 @@
 FROM scratch
 COPY dist/image/ /
 COPY dist/refit /refit
+LABEL org.opencontainers.image.title=Refit
 ENV PATH=/ REFIT_DATA=/data
 VOLUME /data
 HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 CMD ["/refit", "health"]

@@ -53,29 +53,34 @@ func (d deputy) Send(ctx context.Context, imageID string) error {
 func (s *session) helperName() string { return core.BaseName(s.self.Name) + core.HelperSuffix }
 
 // standBy waits until no helper is at work, and removes one that has ended. It gives
-// signs of life meanwhile: that Refit gets so far is what its gate wants to see.
+// signs of life meanwhile: that Refit gets so far is what its gate wants to see. An
+// engine that does not answer for a moment is asked again: who ended now would have
+// failed in its gate.
 func (s *session) standBy(ctx context.Context) error {
 	if !s.self.Exists() {
 		return nil
 	}
 	var since time.Time
-	for {
+	for said := false; ; {
 		gone, err := s.client.EndHelper(ctx, s.helperName(), s.owner())
 		switch {
-		case err != nil && ctx.Err() != nil, gone && since.IsZero():
+		case gone && since.IsZero():
 			return nil
-		case err != nil:
-			return fmt.Errorf("stand by: %w", err)
 		case gone:
 			s.tellHelped(ctx, since)
 			return s.beat(time.Now().Add(time.Minute))
-		case since.IsZero():
-			since = time.Now()
-			s.log.Info("standing by while a helper replaces Refit", slog.String("helper", s.helperName()))
-		}
-		life := ledger.Life{Until: time.Now().Add(time.Minute), By: docker.Self(), Aside: true}
-		if err := s.ledger.Beat(life); err != nil {
-			return err
+		case err != nil && !said && ctx.Err() == nil:
+			said = true
+			s.log.Warn("asking again whether a helper is at work", slog.Any("error", err))
+		case err == nil:
+			if since.IsZero() {
+				since = time.Now()
+				s.log.Info("standing by while a helper replaces Refit", slog.String("helper", s.helperName()))
+			}
+			life := ledger.Life{Until: time.Now().Add(time.Minute), By: docker.Self(), Aside: true}
+			if err := s.ledger.Beat(life); err != nil {
+				return err
+			}
 		}
 		if !sleep(ctx, lookHelper) {
 			return nil
