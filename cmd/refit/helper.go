@@ -69,16 +69,11 @@ func (s *session) standBy(ctx context.Context) error {
 		case gone:
 			s.tellHelped(ctx, since)
 			return s.beat(time.Now().Add(time.Minute))
-		case err != nil && !said && ctx.Err() == nil:
+		case err != nil && !said:
 			said = true
 			s.log.Warn("asking again whether a helper is at work", slog.Any("error", err))
 		case err == nil:
-			if since.IsZero() {
-				since = time.Now()
-				s.log.Info("standing by while a helper replaces Refit", slog.String("helper", s.helperName()))
-			}
-			life := ledger.Life{Until: time.Now().Add(time.Minute), By: docker.Self(), Aside: true}
-			if err := s.ledger.Beat(life); err != nil {
+			if since, err = s.stepAside(since); err != nil {
 				return err
 			}
 		}
@@ -86,6 +81,16 @@ func (s *session) standBy(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// stepAside gives a sign of life, and says so the first time.
+func (s *session) stepAside(since time.Time) (time.Time, error) {
+	now := time.Now()
+	if since.IsZero() {
+		since = now
+		s.log.Info("standing by while a helper replaces Refit", slog.String("helper", s.helperName()))
+	}
+	return since, s.ledger.Beat(ledger.Life{Until: now.Add(time.Minute), By: docker.Self(), Aside: true})
 }
 
 // sleep tells whether it slept to the end.

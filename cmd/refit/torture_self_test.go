@@ -148,12 +148,11 @@ func (b *selfBench) try(t *testing.T, c selfUpdate) int {
 		b.strike(t, name, c.victim)
 		panic(http.ErrAbortHandler)
 	}}
+	if c.call == 0 {
+		close(back)
+	}
 	p.runs(nil)
-	folder := filepath.Dir(strings.TrimPrefix(p.host, "unix://"))
-	b.must(t, "run", "--detach", "--name", name, "--restart", "always", "--network", "host",
-		"--label", "refit.enable=true", "--label", "refit.scope="+name, "--env", "REFIT_SCOPE="+name,
-		"--volume", folder+":/engine", "--env", "DOCKER_HOST=unix:///engine/s", "--volume", name+":/data",
-		reference, "--schedule", "*/2 * * * * *")
+	b.run(t, name, reference, filepath.Dir(strings.TrimPrefix(p.host, "unix://")))
 	first := b.wait(t, name, "to begin", func() bool { return b.stands(t, name) == "" })
 	bad := ""
 	if !c.good {
@@ -165,28 +164,45 @@ func (b *selfBench) try(t *testing.T, c selfUpdate) int {
 	if c.victim == theRefit || c.victim == both {
 		wanted[old] = true // one that is killed in its gate has not passed it
 	}
-	b.wait(t, name, "to be updated, or undone", func() bool {
-		select {
-		case <-back:
-		default:
-			if c.call > 0 {
-				return false
-			}
-		}
-		image, err := b.docker(t, "inspect", "--format", "{{.Image}}", name)
-		done, _ := b.docker(t, "exec", name, "/refit", "history")
-		ended := strings.Contains(done, " updated ") || strings.Contains(done, " recovered ") || strings.Contains(done, " rolled-back ")
-		return err == nil && wanted[image] && ended && b.stands(t, name) == ""
-	})
-	now := b.must(t, "inspect", "--format", "{{.Id}} {{.Image}}", name)
-	if id, image, _ := strings.Cut(now, " "); image == old && id != first {
+	b.wait(t, name, "to be updated, or undone", func() bool { return b.ended(t, name, back, wanted) })
+	now := b.must(t, "inspect", "--format", "{{.Id}} {{.Image}} {{.HostConfig.RestartPolicy.Name}}", name)
+	if strings.Contains(now, old) && !strings.HasPrefix(now, first) {
 		t.Errorf("the old image runs in another container")
 	}
-	if policy := b.must(t, "inspect", "--format", "{{.HostConfig.RestartPolicy.Name}}", name); policy != "always" {
-		t.Errorf("its restart policy is %q", policy)
+	if !strings.HasSuffix(now, " always") {
+		t.Errorf("its restart policy is not what it was: %s", now)
 	}
 	b.must(t, "rm", "--force", "--volumes", name)
 	return len(p.made())
+}
+
+// run starts a Refit that looks after itself every two seconds.
+func (b *selfBench) run(t testing.TB, name, reference, folder string) {
+	t.Helper()
+	b.must(t, "run", "--detach", "--name", name, "--restart", "always", "--network", "host",
+		"--label", "refit.enable=true", "--label", "refit.scope="+name, "--env", "REFIT_SCOPE="+name,
+		"--volume", folder+":/engine", "--env", "DOCKER_HOST=unix:///engine/s", "--volume", name+":/data",
+		reference, "--schedule", "*/2 * * * * *")
+}
+
+// ended tells whether the fault has struck, something has come of the update, and all is
+// as it is to be.
+func (b *selfBench) ended(t testing.TB, name string, struck <-chan struct{}, wanted map[string]bool) bool {
+	t.Helper()
+	select {
+	case <-struck:
+	default:
+		return false
+	}
+	image, err := b.docker(t, "inspect", "--format", "{{.Image}}", name)
+	if err != nil || !wanted[image] {
+		return false
+	}
+	history, err := b.docker(t, "exec", name, "/refit", "history")
+	told := slices.ContainsFunc([]string{" updated ", " recovered ", " rolled-back "}, func(outcome string) bool {
+		return strings.Contains(history, outcome)
+	})
+	return err == nil && told && b.stands(t, name) == ""
 }
 
 // afterHelper counts the calls that change something, from that on which makes the helper.
