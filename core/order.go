@@ -70,6 +70,7 @@ func (f *fleet) holdDependants() {
 		for _, j := range f.needs[i] {
 			if on := f.steps[j]; on.Action == Hold {
 				s.settle(Hold, DependencyHeld, "%s is held (%s)", on.Container.Name, on.Reason.Code)
+				s.RetryAt = on.RetryAt
 				break
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Action is what a step does.
@@ -24,6 +25,8 @@ type Step struct {
 	Policy    Policy
 	Action    Action
 	Reason    Reason
+	// RetryAt is when a hold is over, as far as its reason told; zero where nobody knows.
+	RetryAt time.Time
 	// To is the image to move to, for update and notify, and for a follow whose own
 	// image has moved, too.
 	To Image
@@ -96,6 +99,8 @@ type Answer struct {
 	Digest  string
 	ImageID string
 	Fault   Reason // zero if there is none
+	// RetryAt goes with a fault: when it may be over, zero where nobody knows.
+	RetryAt time.Time
 }
 
 // Queries returns the questions whose answers MakePlan needs, each once.
@@ -268,6 +273,9 @@ func (s *Step) obstacles(w World) {
 // adrift says why a container that runs could not be started again if it were stopped:
 // one whose namespace it shares, or that it has a link to, does not run. "" if it could.
 func (w World) adrift(c Container) string {
+	if len(c.Tethers) == 0 {
+		return "" // as nearly all: the others need not be looked through
+	}
 	for _, other := range w.Containers {
 		if c.State.Up() && !other.State.Up() && slices.Contains(c.Tethers, other.Name) {
 			return fmt.Sprintf("%s, without which it does not start, is %s: start that first", other.Name, other.State)
@@ -309,7 +317,7 @@ func (s *Step) decide(answers map[Query]Answer) {
 	case !ok:
 		s.settle(Hold, RegistryUnreachable, "nobody asked about %s", c.Image.Reference.Text)
 	case a.Fault.Code != "":
-		s.Action, s.Reason = Hold, a.Fault
+		s.Action, s.Reason, s.RetryAt = Hold, a.Fault, a.RetryAt
 	case s.Policy.Pull && c.has(a.Digest), !s.Policy.Pull && c.Image.ID == a.ImageID:
 		s.settle(Keep, UpToDate, "it runs the newest image")
 	default:

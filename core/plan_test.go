@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -50,6 +51,32 @@ func answer(w core.World, a core.Answer) core.Plan {
 		answers[q] = a
 	}
 	return core.MakePlan(w, answers)
+}
+
+// What a registry says of when to come again goes into the plan, and on to those that
+// wait for its containers.
+func TestAHoldThatEndsIsPlannedWithItsEnd(t *testing.T) {
+	t.Parallel()
+	over := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	other := func(c *core.Container) {
+		c.Image.Reference = core.Reference{Text: "db:1", Repository: "other.example/db", Tag: "1"}
+		c.RepoDigests = []core.Reference{{Repository: "other.example/db", Digest: oldDigest}}
+	}
+	w := world(container("db", other), container("web", needs("db")), container("worker", needs("web")), container("alone"))
+	answers := map[core.Query]core.Answer{}
+	for _, q := range w.Queries() {
+		answers[q] = core.Answer{Digest: newDigest}
+		if q.Reference.Text == "db:1" {
+			answers[q] = core.Answer{Fault: core.Reason{Code: core.RateLimited, Text: "not now"}, RetryAt: over}
+		}
+	}
+	got := map[string]time.Time{}
+	for _, s := range core.MakePlan(w, answers).Steps {
+		got[s.Container.Name] = s.RetryAt
+	}
+	if diff := cmp.Diff(map[string]time.Time{"db": over, "web": over, "worker": over, "alone": {}}, got); diff != "" {
+		t.Errorf("when the steps are over (-want +got):\n%s", diff)
+	}
 }
 
 // TestOneContainer has a row for each rule of the planner that needs one

@@ -50,8 +50,9 @@ type Result struct {
 	// changed data. Undone, that the old one was put back.
 	Ran    bool `json:"ran,omitempty"`
 	Undone bool `json:"undone,omitempty"`
-	// RetryAt is when a hook that deferred it wants to be asked again; zero where
-	// none did, or at the container's next regular time.
+	// RetryAt is when it is due again out of its turn: a hook that deferred it wants to
+	// be asked then, or a registry that wanted to be left alone may be. Zero is at the
+	// container's next regular time.
 	RetryAt time.Time `json:"retry_at,omitzero"`
 	// Hooks are the calls of hooks, in their order.
 	Hooks []HookReport `json:"hooks,omitempty"`

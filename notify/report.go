@@ -49,7 +49,7 @@ type Event struct {
 
 	Code    string    `json:"code,omitempty" is:"the reason's code: gate-failed"`
 	Reason  string    `json:"reason,omitempty" is:"the reason in a sentence"`
-	RetryAt time.Time `json:"retry_at,omitzero" is:"when a hook that has put it off wants to be asked again"`
+	RetryAt time.Time `json:"retry_at,omitzero" is:"when it is tried again out of its turn: a hook has put it off, or a registry wants to be left alone until then"`
 
 	PulledBytes   int64         `json:"pulled_bytes,omitempty" is:"how much was downloaded for it, compressed; none where the engine had it"`
 	PullTook      time.Duration `json:"-" is:"how long that took"`

@@ -93,7 +93,7 @@ var generalOptions = []option{
 	},
 	{
 		name: "catch-up", group: groupWhen, initial: "true",
-		help: "Catch up, once, on a run that was missed while Refit or its host was down. `--catch-up=false` declines.",
+		help: "Catch up, once, on a run that was missed while Refit or its host was down, or while a registry wanted to be left alone. `--catch-up=false` declines.",
 		set:  toggle(func(c *config) *bool { return &c.catchUp }),
 	},
 

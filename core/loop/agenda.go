@@ -78,11 +78,12 @@ func (a agenda) ran(r *run, runs map[string]time.Time, now time.Time) {
 	}
 }
 
-// deferred makes those due that a hook has put off when it wants them to be, be
-// that before or after their regular time.
-func (a agenda) deferred(results []core.Result) {
+// deferred makes those due that were put off when that is over, be it before or after
+// their regular time. A registry puts all of its own off to the same moment: they
+// are one cycle, and need no jitter of ours.
+func (a agenda) deferred(r *run, results []core.Result) {
 	for _, result := range results {
-		if e := a[result.Name]; e != nil && !result.RetryAt.IsZero() {
+		if e := a[result.Name]; e != nil && r.putOff(result) {
 			e.due = result.RetryAt
 		}
 	}

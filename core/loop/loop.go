@@ -147,7 +147,7 @@ func (l *Loop) RunOnce(ctx context.Context) (core.Plan, []core.Result, error) {
 			runs[step.Container.Name] = start
 		}
 	}
-	forgetUndone(ctx, runs, results)
+	l.forgetUndone(ctx, runs, results)
 	return plan, results, l.Memory.SetLastRuns(context.WithoutCancel(ctx), runs)
 }
 
@@ -182,14 +182,21 @@ func changes(plan core.Plan) bool {
 }
 
 // forgetUndone takes out the containers that a cancelled cycle did not get to, and
-// those that a hook has put off: they are due again at the next start.
-func forgetUndone(ctx context.Context, runs map[string]time.Time, results []core.Result) {
+// those that were put off: they are due again at the next start.
+func (l *Loop) forgetUndone(ctx context.Context, runs map[string]time.Time, results []core.Result) {
 	for _, result := range results {
 		cut := ctx.Err() != nil && (result.Outcome == core.OutcomeInterrupted || result.Reason.Code == core.Cancelled)
-		if cut || !result.RetryAt.IsZero() {
+		if cut || l.putOff(result) {
 			delete(runs, result.Name)
 		}
 	}
+}
+
+// putOff tells whether the container is due again out of its turn. A hook that asks
+// for it is obeyed. What a registry did not answer is a missed run, to be caught up or not.
+func (l *Loop) putOff(result core.Result) bool {
+	missed := result.Reason.Code == core.RateLimited || result.Reason.Code == core.DependencyHeld
+	return !result.RetryAt.IsZero() && (l.CatchUp || !missed)
 }
 
 // halfDone tells whether a cycle left something for Recover.

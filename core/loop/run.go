@@ -244,11 +244,11 @@ func (r *run) cycle(ctx context.Context, due map[string]bool) {
 			delete(runs, step.Container.Name)
 		}
 	}
-	forgetUndone(ctx, runs, results)
+	r.forgetUndone(ctx, runs, results)
 	r.mend = r.mend || r.Recover != nil && halfDone(results)
 	r.remember(ctx, runs)
 	r.agenda.ran(r, runs, wall())
-	r.agenda.deferred(results)
+	r.agenda.deferred(r, results)
 }
 
 // remember keeps last runs, here and in the memory, also where ctx has ended. A

@@ -56,6 +56,10 @@ func (a answered) becomes(t *testing.T) {
 		inAMinute := time.Now().Add(time.Minute).Local().Format(time.DateTime)
 		a.want.Text = strings.NewReplacer("HOST", "registry.test", "INAMINUTE", inAMinute).Replace(a.want.Text)
 		got := one(t, r, query("registry.test/web:1"))
+		if limited := got.Fault.Code == core.RateLimited; limited == got.RetryAt.IsZero() {
+			t.Errorf("it is to be tried again at %v: %v", got.RetryAt, got.Fault)
+		}
+		got.RetryAt = time.Time{}
 		if diff := cmp.Diff(core.Answer{Fault: a.want}, got); diff != "" {
 			t.Error(diff)
 		}

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -25,6 +26,8 @@ type limits struct {
 	// answered about an image.
 	refusals int
 	saved    time.Time // the until that is remembered
+	// adjourned counts the Checks in a row in which it has left references unanswered.
+	adjourned int
 }
 
 // recall takes up what was remembered of the host.
@@ -120,6 +123,43 @@ func (p *peer) turn(latest time.Time) (time.Time, core.Reason) {
 // alone is the reason for not asking a host before a time.
 func (p *peer) alone(until time.Time) core.Reason {
 	return core.Reason{Code: core.RateLimited, Text: p.host + " wants no more requests until " + clock(until)}
+}
+
+// mostDelay is how much later than need be those may come back whom a registry put
+// off: many Refits behind one address share its limit, and are put off to one moment.
+const mostDelay = 5 * time.Minute
+
+// adjourn says of the references that a limit has left without an answer when to ask
+// again, of all the same. That is when the host may be asked; but not sooner than it
+// would be where the host said nothing: one that says "in a second" for ever must not
+// be asked for ever.
+func (p *peer) adjourn(asks []*ask) {
+	var left []*ask
+	for _, a := range asks {
+		if a.answer.Fault.Code == core.RateLimited {
+			left = append(left, a)
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l, now := &p.limits, time.Now()
+	if len(left) == 0 {
+		l.adjourned = 0
+		return
+	}
+	at := now.Add(min(firstHold<<min(l.adjourned, 16), mostHold))
+	l.adjourned++
+	over := l.until
+	if l.budget.turn(now, time.Time{}).After(now) && l.budget.ends.After(over) { // it is spent, or spread out
+		over = l.budget.ends
+	}
+	if over.After(at) {
+		at = over
+	}
+	at = at.Add(rand.N(min(at.Sub(now)/10, mostDelay))).Round(0)
+	for _, a := range left {
+		a.answer.RetryAt = at
+	}
 }
 
 func clock(at time.Time) string { return at.Local().Format(time.DateTime) }

@@ -75,6 +75,7 @@ func (r *Registry) visit(ctx context.Context, creds *config, host string, parall
 	if v.doubt.Load() {
 		v.peer.greeting.forget(nil)
 	}
+	v.peer.adjourn(asks)
 	r.remember(ctx, v.peer)
 }
 

@@ -239,7 +239,7 @@ func runs(c core.Container) core.Image {
 func settled(s core.Step) core.Result {
 	r := core.Result{
 		Name: s.Container.Name, ID: s.Container.ID, Reason: s.Reason,
-		From: runs(s.Container), To: s.To, Started: time.Now(),
+		From: runs(s.Container), To: s.To, Started: time.Now(), RetryAt: s.RetryAt,
 		FromVersion: core.VersionOf(s.Container.Labels), Notify: s.Policy.Notify,
 	}
 	switch s.Action {
