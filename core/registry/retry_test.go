@@ -39,3 +39,19 @@ func TestARegistryThatIsAlwaysBusyIsTriedAgainEverMoreRarely(t *testing.T) {
 		}
 	})
 }
+
+// comeBackTogether asserts that all are to be tried again at one moment, at most so
+// much later than the end of the hold.
+func comeBackTogether(t *testing.T, answers map[core.Query]core.Answer, end time.Time, most time.Duration) {
+	t.Helper()
+	moments := map[time.Time]bool{}
+	for q, a := range answers {
+		moments[a.RetryAt] = true
+		if late := a.RetryAt.Sub(end); late < 0 || late > most {
+			t.Errorf("%s is to be tried again %s after the hold", q.Reference.Repository, late)
+		}
+	}
+	if len(moments) != 1 {
+		t.Errorf("they are to be tried again at %d different moments, want 1", len(moments))
+	}
+}
