@@ -12,7 +12,7 @@ LINT    := go tool -modfile=tools/go.mod golangci-lint
 BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.release=$(VERSION)'
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-engines podman torture bench image build lint fmt docs tidy proto figures engine clean
+.PHONY: help run demo test test-engines podman torture bench bench-code image build lint fmt docs tidy proto figures engine clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ proto: ## make the code of hooks/proto/hooks.proto anew; needs protoc (Debian's 
 	cd tools && go build -o ../dist/protoc/ google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc
 	PATH="$$PWD/dist/protoc:$$PATH" protoc --go_out=. --go_opt=module=github.com/refit-dev/refit \
 		--go-grpc_out=. --go-grpc_opt=module=github.com/refit-dev/refit hooks/proto/hooks.proto
+
+bench-code: ## Go benchmarks of plan, labels, schedules, listing, cloning, six rounds, for benchstat: make -s bench-code > new.txt
+	@go test -run '^$$' -bench . -benchmem -count 6 ./core ./core/schedule ./core/loop ./core/docker
 
 figures: build ## lines of code and of tests, the longest function, the size of the binary
 	@go run ./.ci/report code dist/refit

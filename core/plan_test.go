@@ -1,7 +1,6 @@
 package core_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -333,15 +332,5 @@ func TestDependantsWaitForWhatIsUpdatedAndAreHeldWithWhatIsHeld(t *testing.T) {
 		if diff := cmp.Diff(after, s.After); diff != "" {
 			t.Errorf("%s waits for (-want +got):\n%s", s.Container.Name, diff)
 		}
-	}
-}
-
-func BenchmarkMakePlan(b *testing.B) {
-	w := world()
-	for i := range 1000 {
-		w.Containers = append(w.Containers, container(fmt.Sprintf("c%04d", i), needs(fmt.Sprintf("c%04d", i/2))))
-	}
-	for b.Loop() {
-		answer(w, core.Answer{Digest: newDigest})
 	}
 }
