@@ -78,6 +78,11 @@ func withCompose(e *testscript.Env, major, words string) error {
 	}
 	e.Setenv("PATH", bin+string(filepath.ListSeparator)+e.Getenv("PATH"))
 	e.Setenv("COMPOSE_PROJECT_NAME", s.engine.Prefix())
+	examples, err := filepath.Abs(filepath.Join("..", "..", "docs", "examples"))
+	if err != nil {
+		return err
+	}
+	e.Setenv("EXAMPLES", examples)
 	script := "#!/bin/sh\nexec " + words + ` "$@"` + "\n"
 	if err := os.WriteFile(filepath.Join(bin, "docker-compose"), []byte(script), 0o700); err != nil {
 		return err

@@ -88,6 +88,7 @@ func writePostgres(out io.Writer, programs string) error {
 	w := &layerWriter{Writer: tar.NewWriter(out), there: map[string]bool{}}
 	w.folder("tmp", 0o1777, 0)
 	w.folder("pg", 0o755, 26)
+	w.folder("var/lib/postgresql/data", 0o700, 26) // where everybody else has it
 	w.folder("dumps", 0o755, 26)
 	w.folder("usr/share/zoneinfo", 0o755, 0) // UTC needs no file in it
 	w.file("etc/passwd", 0o644, []byte("root:x:0:0::/:/bin/sh\npostgres:x:26:26::/:/bin/sh\n"))
