@@ -154,6 +154,7 @@ func occasional() []command {
 			summary: "tell whether the sidecar's loop is alive, for a healthcheck: 0 or 1",
 			more:    "Looks at the state in --data, not at the engine.",
 		},
+		migrateCommand(),
 		{
 			name: "version", run: runVersion, usage: "version",
 			summary: "show the version of Refit and the engines that it speaks to",

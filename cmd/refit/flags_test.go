@@ -279,7 +279,7 @@ func TestWrongUsageIsRefusedInOneLineWithAHint(t *testing.T) {
 		"a flag before a hook":           {args: []string{"--debug", "hook", "backup"}, want: "--debug does not belong to refit hook", hint: "refit hook NAME"},
 		"a hook without a name":          {args: []string{"hook"}, want: "hook takes at least one hook, and there are 0", hint: "refit hook NAME"},
 		"a plugin folder that is none":   {args: []string{"hooks", "--plugin-dir", "/no/such"}, want: "read the plugin folder: stat /no/such: no such file or directory", hint: "name a folder"},
-		"a flag of another command":      {args: []string{"update", "--format", "json"}, want: "--format belongs to refit check, refit history, refit hooks, refit hooks list, refit hooks backup, refit hooks backup list, refit notify, refit notify list and refit notify preview", hint: "refit check --help"},
+		"a flag of another command":      {args: []string{"update", "--format", "json"}, want: "--format belongs to refit check, refit history, refit hooks, refit hooks list, refit hooks backup, refit hooks backup list, refit notify, refit notify list, refit notify preview and refit migrate", hint: "refit check --help"},
 		"a schedule and an interval":     {args: []string{"--schedule", "@daily", "--interval", "30"}, want: "both --schedule and --interval are given", hint: "one of them"},
 		"the same, from the environment": {args: []string{"--interval", "30"}, env: map[string]string{"REFIT_SCHEDULE": "@daily"}, want: "both REFIT_SCHEDULE and --interval are given", hint: "one of them"},
 		"an interval of nothing":         {args: []string{"--interval", "0"}, want: `--interval "0" is less than 1s`, hint: "--interval"},

@@ -19,6 +19,23 @@ func TestMigratingPage(t *testing.T) {
 	golden(t, filepath.Join(docs, "migrating.md"), page)
 }
 
+// TestTheExampleOfTheMigratingPageIsTaken gives Refit what its compose file says.
+func TestTheExampleOfTheMigratingPageIsTaken(t *testing.T) {
+	t.Parallel()
+	page := readPage(t, "migrating.md")
+	_, example, _ := strings.Cut(page, "command: ")
+	args, rest, found := strings.Cut(example, "\n")
+	_, variable, there := strings.Cut(rest, "environment:\n")
+	name, value, joined := strings.Cut(strings.TrimSpace(strings.SplitN(variable, "\n", 2)[0]), ": ")
+	if !found || !there || !joined {
+		t.Fatal("there is no example")
+	}
+	c, err := configure(strings.Fields(args), map[string]string{name: value})
+	if err != nil || !c.settings.Defaults.Cleanup || !c.settings.LabelEnable || c.interval.Seconds() != 300 || len(c.warnings) > 0 {
+		t.Errorf("%s with %s=%s: %v, %q", args, name, value, err, c.warnings)
+	}
+}
+
 // figures counts the words by what becomes of them.
 func figures() string {
 	var b strings.Builder

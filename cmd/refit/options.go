@@ -211,12 +211,15 @@ var generalOptions = []option{
 		set:  toggle(func(c *config) *bool { return &c.debug }),
 	},
 	{
-		name: "format", group: groupOutput, value: "FORMAT", initial: "table", commands: []string{"check", "history", "hooks", "hooks list", "hooks backup", "hooks backup list", "notify", "notify list", "notify preview"},
-		help: "`table`, `json`, or a Go template that is filled in for each container (check only): `{{.Container}} {{.Action}}`. For `refit notify preview` it is `text`, `plain`, `html` or `json`.",
+		name: "format", group: groupOutput, value: "FORMAT", initial: "table", commands: []string{"check", "history", "hooks", "hooks list", "hooks backup", "hooks backup list", "notify", "notify list", "notify preview", "migrate"},
+		help: "`table`, `json`, or a Go template that is filled in for each container (check only): `{{.Container}} {{.Action}}`. For `refit notify preview` it is `text`, `plain`, `html` or `json`, for `refit migrate` `command` or `compose`.",
 		set: func(c *config, text string) error {
 			c.format = text
-			if c.command == "notify preview" {
+			switch c.command {
+			case "notify preview":
 				return oneOf(text, previews...)
+			case "migrate":
+				return oneOf(text, formatCommand, formatCompose)
 			}
 			return checkFormat(text)
 		},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -235,7 +236,11 @@ func isWatchtower(c core.Container) bool {
 }
 
 // plainText is a note of the table without what makes it pretty on a page.
-func plainText(note string) string { return strings.ReplaceAll(note, "`", "") }
+func plainText(note string) string {
+	return pageLink.ReplaceAllString(strings.ReplaceAll(note, "`", ""), "docs/$1")
+}
+
+var pageLink = regexp.MustCompile(`\[[^]]*\]\(([^)]*)\)`)
 
 // remember keeps where each option came from, for who asks.
 func (c *config) remember(used map[string]source) {
