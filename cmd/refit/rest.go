@@ -45,24 +45,42 @@ func releaseProgram() {
 	if err != nil {
 		return
 	}
-	maps, err := os.ReadFile("/proc/self/maps")
+	smaps, err := os.ReadFile("/proc/self/smaps")
 	if err != nil {
 		return
 	}
-	for line := range strings.Lines(string(maps)) {
-		if from, to, ok := unwritten(line, self); ok {
-			// An error means that they stay.
-			_, _, _ = syscall.RawSyscall(syscall.SYS_MADVISE, from, to-from, syscall.MADV_DONTNEED)
-		}
+	for _, p := range pristine(string(smaps), self) {
+		// An error means that they stay.
+		_, _, _ = syscall.RawSyscall(syscall.SYS_MADVISE, p.from, p.to-p.from, syscall.MADV_DONTNEED)
 	}
 }
 
-// unwritten reads a line of /proc/self/maps. It tells whether it is about a part of the
-// file that this process cannot write, so that giving it up loses nothing.
-func unwritten(line, file string) (from, to uintptr, ok bool) {
-	var access, offset, device string
+// stretch is a part of a process's memory.
+type stretch struct{ from, to uintptr }
+
+// pristine reads /proc/self/smaps. It returns the parts that are what is in the file:
+// this process cannot write them, and nobody has. A loader writes addresses into some
+// before it protects them, and those are in no file.
+func pristine(smaps, file string) (all []stretch) {
+	var s stretch
+	readOnly := false
+	for line := range strings.Lines(smaps) {
+		key, value, _ := strings.Cut(line, ":")
+		switch {
+		case strings.Contains(key, "-"): // the first line about a part
+			s, readOnly = unwritten(line, file)
+		case key == "Anonymous" && readOnly && strings.TrimSpace(value) == "0 kB":
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// unwritten reads the first line about a part. It tells whether that is one of the
+// file's that this process cannot write.
+func unwritten(line, file string) (s stretch, ok bool) {
+	var access, offset, device, name string
 	var inode uint64
-	var name string
-	n, err := fmt.Sscanf(line, "%x-%x %s %s %s %d %s", &from, &to, &access, &offset, &device, &inode, &name)
-	return from, to, err == nil && n == 7 && name == file && strings.HasPrefix(access, "r-") && to > from
+	n, err := fmt.Sscanf(line, "%x-%x %s %s %s %d %s", &s.from, &s.to, &access, &offset, &device, &inode, &name)
+	return s, err == nil && n == 7 && name == file && strings.HasPrefix(access, "r-") && s.to > s.from
 }
