@@ -218,7 +218,7 @@ func hookLines(r core.Result) []string {
 	if len(took) > 0 {
 		lines = append(lines, fmt.Sprintf("hooks took %s: %s", duration(sum), strings.Join(took, ", ")))
 	}
-	if !r.RetryAt.IsZero() {
+	if !r.RetryAt.IsZero() && len(took) > 0 {
 		lines = append(lines, "asked again at "+clock(r.RetryAt))
 	}
 	return lines

@@ -51,15 +51,12 @@ func legacyLinks(c container.InspectResponse) []string {
 // find returns the name of the container that the engine would find for an id,
 // a name, or the beginning of an id.
 func (s census) find(nameOrID string) (string, bool) {
+	if name, there := s.byHandle[strings.TrimPrefix(nameOrID, "/")]; there {
+		return name, true
+	}
 	byPrefix := ""
 	for _, c := range s.containers {
-		if c.ContainerJSONBase == nil {
-			continue
-		}
-		if c.ID == nameOrID || nameOf(c) == strings.TrimPrefix(nameOrID, "/") {
-			return nameOf(c), true
-		}
-		if nameOrID != "" && strings.HasPrefix(c.ID, nameOrID) {
+		if c.ContainerJSONBase != nil && nameOrID != "" && strings.HasPrefix(c.ID, nameOrID) {
 			byPrefix = nameOf(c)
 		}
 	}
@@ -130,13 +127,9 @@ func (s census) services(c container.InspectResponse, wanted func(how string) bo
 		services[service] = wanted(how)
 	}
 	var targets []string
-	for _, other := range s.containers {
-		if other.ContainerJSONBase == nil || other.Config == nil {
-			continue
-		}
-		labels := other.Config.Labels
-		if labels[composeProject] == project && services[labels[composeService]] && !isOneOff(labels) {
-			targets = append(targets, other.ID)
+	for service, named := range services {
+		if named && service != "" {
+			targets = append(targets, s.members[project+"/"+service]...)
 		}
 	}
 	return targets

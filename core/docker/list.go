@@ -133,10 +133,16 @@ type census struct {
 	images     map[string]image.InspectResponse // by id
 	networks   []string                         // their names and ids
 	macvlans   []string                         // the names of those that are macvlans
+
+	// What follows is worked out by describe.
+
+	byHandle map[string]string   // name or id → name
+	members  map[string][]string // services, as serviceOf tells them → the ids of their containers
 }
 
 // describe turns the engine's words into core's.
 func (s census) describe() []core.Container {
+	s.index()
 	var all []core.Container
 	for _, c := range s.containers {
 		if c.ContainerJSONBase == nil || c.State == nil || c.Config == nil || c.HostConfig == nil {
@@ -145,6 +151,29 @@ func (s census) describe() []core.Container {
 		all = append(all, s.one(c))
 	}
 	return all
+}
+
+// index makes it cheap to find one container among a thousand. An id comes before a
+// name that reads like it, as for the engine.
+func (s *census) index() {
+	s.byHandle, s.members = map[string]string{}, map[string][]string{}
+	for _, c := range s.containers {
+		if c.ContainerJSONBase == nil {
+			continue
+		}
+		s.byHandle[nameOf(c)] = nameOf(c)
+		if c.Config == nil || isOneOff(c.Config.Labels) {
+			continue
+		}
+		if service := serviceOf(c.Config.Labels); service != "" {
+			s.members[service] = append(s.members[service], c.ID)
+		}
+	}
+	for _, c := range s.containers {
+		if c.ContainerJSONBase != nil {
+			s.byHandle[c.ID] = nameOf(c)
+		}
+	}
 }
 
 func (s census) one(c container.InspectResponse) core.Container {
