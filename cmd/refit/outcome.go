@@ -218,7 +218,8 @@ func hookLines(r core.Result) []string {
 	if len(took) > 0 {
 		lines = append(lines, fmt.Sprintf("hooks took %s: %s", duration(sum), strings.Join(took, ", ")))
 	}
-	if !r.RetryAt.IsZero() && len(took) > 0 {
+	// What a registry put off only the sidecar looks at again, and the reason says when.
+	if registry := r.Reason.Code == core.RateLimited || r.Reason.Code == core.DependencyHeld; !r.RetryAt.IsZero() && !registry {
 		lines = append(lines, "asked again at "+clock(r.RetryAt))
 	}
 	return lines
