@@ -64,7 +64,7 @@ var sections = []section{
 
 // parse reads the command line.
 func parse(args []string, stderr io.Writer) (settings, error) {
-	s := settings{repetitions: 10, laterCycles: 5, growthCycles: 1000, idle: 2 * time.Minute, calm: 30 * time.Second, crowd: 20, schedule: 1000}
+	s := settings{repetitions: 10, laterCycles: 3, growthCycles: 1000, idle: 2 * time.Minute, calm: 30 * time.Second, crowd: 20, schedule: 1000}
 	s.containers = []int{1, 50, 200}
 	var only string
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)

@@ -122,7 +122,9 @@ func amount(n float64, unit string) string {
 		return fmt.Sprintf("%.0f ms", 1000*n)
 	case unit == "s":
 		return fmt.Sprintf("%.2f s", n)
-	case unit == "MiB" || unit == "%":
+	case unit == "%":
+		return fmt.Sprintf("%.3f %%", n)
+	case unit == "MiB":
 		return strings.TrimSuffix(fmt.Sprintf("%.2f", n), ".00") + " " + unit
 	}
 	return strings.TrimSpace(thousands(int(n)) + " " + unit)
