@@ -21,6 +21,13 @@ func (s Size) String() string {
 	return fmt.Sprintf("%.1f %s", f, units[i])
 }
 
+// Layer is one layer of an image.
+type Layer struct {
+	// DiffID is what is in it: "sha256:…" of its content before it is compressed.
+	DiffID string
+	Size   Size // compressed, as it is downloaded
+}
+
 // Transfer is what it took to bring an image to the engine.
 type Transfer struct {
 	// Bytes came over the network, compressed, as the engine counts them. Layers that

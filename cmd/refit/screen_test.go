@@ -128,3 +128,18 @@ func TestAnImagesNameCannotSteerTheTerminal(t *testing.T) {
 		t.Errorf("it shows %q", b.String())
 	}
 }
+
+func TestWhoHasNoRoomIsToldWhatToType(t *testing.T) {
+	t.Parallel()
+	s := &session{program: &program{}}
+	r := core.Result{Outcome: core.OutcomeHeld, Reason: core.Reason{Code: core.NoSpace}}
+	if got := s.whatToType(r, core.Policy{}); !strings.Contains(got, "docker system df") {
+		t.Errorf("the hint is %q", got)
+	}
+	if r.Reason.Code = core.PullFailed; s.whatToType(r, core.Policy{}) != "" {
+		t.Errorf("a hint for %s", r.Reason.Code)
+	}
+	if code := exitCode([]core.Result{{Outcome: core.OutcomeHeld, Reason: core.Reason{Code: core.NoSpace}}}); code != exitFailed {
+		t.Errorf("exit code %d", code)
+	}
+}

@@ -13,6 +13,7 @@ import (
 //
 //	registry busy SECONDS     it wants no questions about images for that long
 //	registry lie NAME         it says that the image has a digest that nothing has
+//	registry cut NUMBER       it cuts the connection when a manifest is fetched, so often
 //	registry honest           it does as it should again
 //	registry also NAME ARCH…  there is an index now: the image for this machine is still
 //	                          the same, beside it are new ones for these architectures
@@ -22,13 +23,17 @@ func (s *story) misbehave(ts *testscript.TestScript, args []string) {
 		ts.Fatalf("the registry of this story always does as it should")
 	}
 	digest := "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-	least, known := map[string]int{"busy": 2, "lie": 2, "honest": 1, "also": 2, "asked": 2}[args[0]]
+	least, known := map[string]int{"busy": 2, "cut": 2, "lie": 2, "honest": 1, "also": 2, "asked": 2}[args[0]]
 	if !known || len(args) < least {
 		ts.Fatalf("a registry cannot %q", args)
 	}
 	switch args[0] {
 	case "busy":
 		s.images.Misbehave(registrytest.On(http.MethodHead, registrytest.Manifests, registrytest.RetryAfter(429, args[1])))
+	case "cut":
+		n, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		s.images.Misbehave(registrytest.On(http.MethodGet, registrytest.Manifests, s.images.Times(n, registrytest.Cut)))
 	case "lie":
 		s.images.Lie(s.name(args[1]), "1", digest)
 		s.lie = s.name(args[1])

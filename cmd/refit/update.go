@@ -49,9 +49,17 @@ func (s *session) cycle(ctx context.Context) ([]outcomeRow, error) {
 func (s *session) rows(plan core.Plan, done []core.Result) []outcomeRow {
 	var rows []outcomeRow
 	for i, r := range done {
-		rows = append(rows, outcomeRow{Result: r, from: current(plan.Steps[i]), hint: s.dataHint(r, plan.Steps[i].Policy)})
+		rows = append(rows, outcomeRow{Result: r, from: current(plan.Steps[i]), hint: s.whatToType(r, plan.Steps[i].Policy)})
 	}
 	return rows
+}
+
+// whatToType is the hint for a result of a cycle, "" if there is none.
+func (s *session) whatToType(r core.Result, policy core.Policy) string {
+	if r.Reason.Code == core.NoSpace {
+		return "docker system df shows what takes the room; docker image prune removes images that have no name and no container"
+	}
+	return s.dataHint(r, policy)
 }
 
 // recover finishes or undoes what was interrupted, while no other process

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"time"
 
 	"github.com/refit-dev/refit/core"
@@ -33,13 +34,17 @@ func follow(stream io.Reader, hear func(done, of core.Size)) error {
 		case err != nil:
 			return fmt.Errorf("read its progress: %w", err)
 		case m.Error != nil:
-			return errors.New(m.Error.Message)
+			return errors.New(query.ReplaceAllString(m.Error.Message, "$1…"))
 		}
 		if layers.add(m) && hear != nil {
 			hear(layers.sum())
 		}
 	}
 }
+
+// query finds what follows the question mark of a URL: registries send engines on to
+// stores by URLs that are signed there, and whoever has one may fetch with it.
+var query = regexp.MustCompile(`(https?://[^\s"?]+\?)[^\s"]+`)
 
 // tally is how far the layers of a pull are, by what the engine calls them.
 type tally map[string]*layerTally

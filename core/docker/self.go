@@ -29,6 +29,13 @@ func selfFrom(cgroup, mounts string) string {
 			return found[len(found)-1][1]
 		}
 	}
+	id, _ := ofEngine(mounts)
+	return id
+}
+
+// ofEngine finds a file that the engine has mounted into a container from its own
+// folder of that container, whose id that is.
+func ofEngine(mounts string) (id, file string) {
 	for line := range strings.Lines(mounts) {
 		// The fourth field is what is mounted. The host sees the folders of all
 		// containers too, but in the fifth, which is where it is mounted.
@@ -37,8 +44,8 @@ func selfFrom(cgroup, mounts string) string {
 			continue
 		}
 		if found := inMount.FindStringSubmatch(fields[3]); found != nil {
-			return found[1]
+			return found[1], fields[4]
 		}
 	}
-	return ""
+	return "", ""
 }

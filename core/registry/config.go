@@ -24,10 +24,33 @@ func (u unanswered) Reason() core.Reason { return u.reason }
 // of it. Registries that count pulls count this as one. Everything that comes back
 // is checked against its digest. The error answers Reason() core.Reason.
 func (r *Registry) Config(ctx context.Context, image core.Image) (core.Defaults, error) {
-	pinned := core.Reference{Repository: image.Reference.Repository, Digest: image.Digest}
+	var config json.RawMessage
+	err := r.examine(ctx, image, func(found v1.Image) error {
+		file, err := found.RawConfigFile()
+		if err == nil {
+			config, err = readConfigFile(file)
+		}
+		return err
+	})
+	if err != nil {
+		return core.Defaults{}, err
+	}
+	return core.Defaults{Config: config, Platform: image.Platform, RepoDigests: []core.Reference{pin(image)}}, nil
+}
+
+// pin is the reference that stands for the image for ever.
+func pin(image core.Image) core.Reference {
+	return core.Reference{Repository: image.Reference.Repository, Digest: image.Digest}
+}
+
+// examine finds an image by its digest, for its platform, and lets look have it, more
+// than once where the registry fails in a way that may pass. The error answers
+// Reason() core.Reason.
+func (r *Registry) examine(ctx context.Context, image core.Image, look func(v1.Image) error) error {
+	pinned := pin(image)
 	ref, err := r.name(pinned)
 	if err != nil || image.Digest == "" {
-		return core.Defaults{}, unanswered{core.Reason{
+		return unanswered{core.Reason{
 			Code: core.BadReference, Text: "its image is not one that a registry can be asked about",
 		}}
 	}
@@ -35,7 +58,7 @@ func (r *Registry) Config(ctx context.Context, image core.Image) (core.Defaults,
 	v := r.newVisit(ctx, loadConfig(r.ConfigDir), hostOf(pinned))
 	defer r.remember(ctx, v.peer)
 	if no := v.obstacle(ctx); no.Code != "" {
-		return core.Defaults{}, unanswered{no}
+		return unanswered{no}
 	}
 	platform := image.Platform
 	if platform == (core.Platform{}) {
@@ -43,23 +66,22 @@ func (r *Registry) Config(ctx context.Context, image core.Image) (core.Defaults,
 	}
 	ctx, cancel := context.WithTimeout(ctx, v.timeout)
 	defer cancel()
-	var config json.RawMessage
 	err = v.insist(ctx, ref.Context(), func(ctx context.Context, _ *trip, way *access) error {
-		file, err := way.configFile(ctx, ref, platform)
-		if err == nil {
-			config, err = readConfigFile(file)
+		found, err := way.image(ctx, ref, platform)
+		if err != nil {
+			return err
 		}
-		return err
+		return look(found)
 	})
 	if err != nil {
-		return core.Defaults{}, unanswered{v.explain(&ask{text: display(pinned), ref: ref}, err)}
+		return unanswered{v.explain(&ask{text: display(pinned), ref: ref}, err)}
 	}
-	return core.Defaults{Config: config, Platform: image.Platform, RepoDigests: []core.Reference{pinned}}, nil
+	return nil
 }
 
-// configFile fetches the configuration of an image. Where ref is an index's it is
-// that of its image for the platform.
-func (a *access) configFile(ctx context.Context, ref name.Reference, platform core.Platform) ([]byte, error) {
+// image finds an image by its manifest. Where ref is an index's it is that for the
+// platform. What else is asked of it is fetched then.
+func (a *access) image(ctx context.Context, ref name.Reference, platform core.Platform) (v1.Image, error) {
 	desc, err := a.puller.Get(ctx, ref)
 	if err != nil {
 		return nil, err
@@ -72,11 +94,7 @@ func (a *access) configFile(ctx context.Context, ref name.Reference, platform co
 	if !desc.MediaType.IsImage() {
 		return nil, &fault{core.RegistryError, "answers with something that is no image manifest"}
 	}
-	image, err := desc.Image()
-	if err != nil {
-		return nil, err
-	}
-	return image.RawConfigFile()
+	return desc.Image()
 }
 
 // child fetches the manifest that an index has for a platform.

@@ -142,6 +142,24 @@ type Checker interface {
 	Check(ctx context.Context, queries []core.Query) map[core.Query]core.Answer
 }
 
+// Storage is what an engine may be able to tell of the room for images. It is looked
+// for in Engine.
+type Storage interface {
+	// Free returns how much room there is where the engine keeps its images. Its error
+	// says why that cannot be known.
+	Free(ctx context.Context) (core.Size, error)
+	// LayerIDs returns the diff ids of all layers of the engine's images.
+	LayerIDs(ctx context.Context) (map[string]bool, error)
+}
+
+// Sizer is what a registry may be able to tell of an image's size. It is looked for
+// in Reader.
+type Sizer interface {
+	// Layers returns the layers of the image of a digest, for its platform. It costs
+	// requests. The error answers Reason() core.Reason.
+	Layers(ctx context.Context, image core.Image) ([]core.Layer, error)
+}
+
 // Screen shows the pulls while they run. Calls may come at the same time.
 type Screen interface {
 	// Pulling shows how far the pull of an image is; of is 0 where that is not known.

@@ -115,6 +115,9 @@ func (p *pulls) first(ctx context.Context, one *pulled, image core.Image, log *s
 		return took
 	}
 	log = log.With(slog.String("image", image.Reference.Text))
+	if one.err = p.room(ctx, image, log); one.err != nil {
+		return took
+	}
 	log.Info("pulling", slog.String("digest", image.Digest))
 	began, m := time.Now(), p.newMeter(image)
 	stop := m.start(log)
