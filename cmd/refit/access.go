@@ -28,10 +28,12 @@ func (s *session) checkAccess(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("find out what the engine allows: %w", err)
 	}
+	// Other engines do not have all of it, and most updates work all the same.
+	updates := s.engine.Docker && s.settings.Defaults.Mode != core.ModeNotify
 	var needed []string
 	for _, d := range denied {
 		switch {
-		case d.Need == docker.ToLook, d.Need == docker.ToUpdate && s.settings.Defaults.Mode != core.ModeNotify:
+		case d.Need == docker.ToLook, d.Need == docker.ToUpdate && updates:
 			needed = append(needed, d.String())
 		default:
 			s.denied = append(s.denied, d)
@@ -49,7 +51,7 @@ func (s *session) checkAccess(ctx context.Context) error {
 
 // mindAccess tells what will not work, a line for each feature.
 func (s *session) mindAccess() {
-	for _, b := range blocked(s.denied) {
+	for _, b := range blocked(s.denied, s.engine.Docker) {
 		s.log.Warn("something on the way to the engine does not let this through", slog.String("needed_for", b.feature),
 			slog.String("endpoints", strings.Join(b.endpoints, ", ")))
 	}
@@ -62,15 +64,17 @@ type block struct {
 }
 
 // blocked gathers what is denied by feature, in the order of the table. Where updates do
-// not work, nobody wants to know what else that changes something does not.
-func blocked(denied []docker.Denied) []block {
-	noUpdates := slices.ContainsFunc(denied, func(d docker.Denied) bool { return d.Need == docker.ToUpdate })
+// not work, nobody wants to know what else that changes something does not; strict says
+// that each endpoint that updates need is needed for all of them.
+func blocked(denied []docker.Denied, strict bool) []block {
+	noUpdates := strict && slices.ContainsFunc(denied, func(d docker.Denied) bool { return d.Need == docker.ToUpdate })
 	var blocks []block
 	for _, d := range denied {
 		feature := strings.ReplaceAll(d.For, "`", "")
-		if d.Need == docker.ToUpdate {
+		switch {
+		case noUpdates && d.Need == docker.ToUpdate:
 			feature = "updates"
-		} else if noUpdates && d.Changes() {
+		case noUpdates && d.Changes():
 			continue
 		}
 		at := slices.IndexFunc(blocks, func(b block) bool { return b.feature == feature })

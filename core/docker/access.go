@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/containerd/errdefs"
 )
@@ -87,9 +88,13 @@ func denial(response *http.Response, body []byte) string {
 	return ""
 }
 
-// Probe asks for every endpoint and returns those that do not answer. It asks about
-// what cannot exist, so that it changes nothing: "not found" is a good answer. An
-// endpoint whose answer would cost the engine seconds is left out.
+// probeTime is how long an endpoint may take to answer. Who denies does so at once.
+const probeTime = 5 * time.Second
+
+// Probe asks for the endpoints, but those that Ping has asked for and the one that would
+// cost the engine seconds, and returns those that are not let through. It asks about what
+// cannot exist, so that it changes nothing: "not found" is a good answer. One that does
+// not answer in time counts as let through.
 func (c *Client) Probe(ctx context.Context) ([]Denied, error) {
 	if err := c.ready(ctx); err != nil {
 		return nil, err
@@ -102,7 +107,7 @@ func (c *Client) Probe(ctx context.Context) ([]Denied, error) {
 	places := make(chan struct{}, inspections)
 	var running sync.WaitGroup
 	for i, e := range endpoints {
-		if e.costly {
+		if e.unasked {
 			continue
 		}
 		places <- struct{}{}
@@ -123,18 +128,20 @@ func (c *Client) Probe(ctx context.Context) ([]Denied, error) {
 
 // ask returns what keeps Refit from an endpoint, "" if nothing does.
 func (c *Client) ask(ctx context.Context, e Endpoint) (string, error) {
+	short, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
 	path, query := e.nowhere()
 	var body any
 	if e.body != nil {
 		body = e.body
 	}
-	answer, err := c.open(ctx, e.Method, c.versioned(path), query, body)
+	answer, err := c.open(short, e.Method, c.versioned(path), query, body)
 	switch {
 	case err == nil:
 		return "", answer.Close()
 	case IsDenied(err):
 		return err.Error(), nil
-	case answeredAtAll(err):
+	case answeredAtAll(err), short.Err() != nil && ctx.Err() == nil:
 		return "", nil
 	}
 	return "", fmt.Errorf("ask for %s: %w", e, err)

@@ -31,8 +31,8 @@ type Endpoint struct {
 	// What is added to ask for it harmlessly: see access.go.
 	query string
 	body  object
-	// costly is not asked for: the engine would work for seconds.
-	costly bool
+	// unasked is not asked for: the engine would work for seconds, or Ping has asked.
+	unasked bool
 }
 
 // Endpoints are all that Refit asks of an engine, its bundled hooks included. Nothing
@@ -40,8 +40,8 @@ type Endpoint struct {
 func Endpoints() []Endpoint { return endpoints }
 
 var endpoints = []Endpoint{
-	{Method: "GET", Path: "/version", For: "knowing the version of the API"},
-	{Method: "GET", Path: "/info", For: "knowing the engine"},
+	{Method: "GET", Path: "/version", For: "knowing the version of the API", unasked: true},
+	{Method: "GET", Path: "/info", For: "knowing the engine", unasked: true},
 	{Method: "GET", Path: "/containers/json", For: "finding containers", query: "limit=1"},
 	{Method: "GET", Path: "/containers/{id}/json", For: "reading their labels and settings"},
 	{Method: "GET", Path: "/images/json", For: "finding what interrupted updates have left behind", query: "filters=%7B%22reference%22%3A%5B%22refit.invalid%2Fnone%22%5D%7D"},
@@ -73,7 +73,7 @@ var endpoints = []Endpoint{
 	{Method: "PUT", Path: "/containers/{id}/archive", Need: ForFeature, For: "configs and secrets inside of compose files", query: "path=%2F"},
 	{Method: "HEAD", Path: "/_ping", Need: ForFeature, For: "the hooks backup and command"},
 	{Method: "POST", Path: "/containers/{id}/attach", Need: ForFeature, For: "restoring by the hook backup", query: "stream=1"},
-	{Method: "GET", Path: "/system/df", Need: ForFeature, For: "guessing the size of a first backup", costly: true},
+	{Method: "GET", Path: "/system/df", Need: ForFeature, For: "guessing the size of a first backup", unasked: true},
 	{Method: "POST", Path: "/containers/{id}/exec", Need: ForFeature, For: "the hook command", body: object{"Cmd": []string{nobody}}},
 	{Method: "POST", Path: "/exec/{id}/start", Need: ForFeature, For: "the hook command", body: object{"Detach": true}},
 	{Method: "GET", Path: "/exec/{id}/json", Need: ForFeature, For: "the hook command"},

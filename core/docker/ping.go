@@ -32,6 +32,7 @@ type Info struct {
 	API     string // the version that is spoken, at most the engine's own
 	OS      string
 	Arch    string // in Go's words: "amd64"
+	Docker  bool   // it is Docker's own, and no other that speaks its API
 	// Mirrors are the URLs of Docker Hub's mirrors that it pulls from, in their order.
 	Mirrors []string
 }
@@ -68,7 +69,7 @@ func (c *Client) Ping(ctx context.Context) (Info, error) {
 	if err != nil {
 		return Info{}, fmt.Errorf("ask the engine at %s about itself: %w", c.host, err)
 	}
-	about := Info{ID: info.ID, Name: info.Name, Version: v.Version, API: c.api.ClientVersion(), OS: v.OS, Arch: v.Arch}
+	about := Info{ID: info.ID, Name: info.Name, Version: v.Version, API: c.api.ClientVersion(), OS: v.OS, Arch: v.Arch, Docker: v.docker()}
 	if info.RegistryConfig != nil {
 		about.Mirrors = info.RegistryConfig.Mirrors
 	}
