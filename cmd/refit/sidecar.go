@@ -133,6 +133,7 @@ func (s *session) greet(ctx context.Context) error {
 	}
 	s.hooks.Rest()
 	s.mindWatchtower(all, ours)
+	s.mindOthers(ctx, all)
 	return nil
 }
 
@@ -144,7 +145,7 @@ func (s *session) ours(all []core.Container) []core.Step {
 		switch step.Reason.Code {
 		case core.NotEnabled, core.OtherScope, core.NotNamed:
 		default:
-			if step.Container.ID != s.settings.Self {
+			if step.Container.ID != s.settings.Self || s.settings.Helper {
 				found = append(found, step)
 			}
 		}

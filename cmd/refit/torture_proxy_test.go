@@ -166,12 +166,14 @@ func (p *interceptor) narrow(r *http.Response) error {
 	return err
 }
 
-// execute lets the engine do the call, whoever has hung up, and throws its answer away.
-func (p *interceptor) execute(r *http.Request) {
+// execute lets the engine do the call, whoever has hung up, and returns its answer.
+func (p *interceptor) execute(r *http.Request) (answer *httptest.ResponseRecorder) {
+	answer = httptest.NewRecorder()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), executing)
 	defer cancel()
 	defer func() { _ = recover() }() // an engine that has gone away has done what it has done
-	p.engine.ServeHTTP(httptest.NewRecorder(), r.WithContext(ctx))
+	p.engine.ServeHTTP(answer, r.WithContext(ctx))
+	return answer
 }
 
 // kill ends refit as a power cut would.

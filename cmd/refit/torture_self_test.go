@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -142,11 +143,14 @@ func (b *selfBench) try(t *testing.T, c selfUpdate) int {
 	p := intercept(t, strings.TrimPrefix(b.engine.Host, "unix://"))
 	p.counted, p.at = afterHelper(name), c.call
 	back := make(chan struct{})
-	p.fault = fault{act: func(p *interceptor, _ http.ResponseWriter, r *http.Request) {
+	p.fault = fault{act: func(p *interceptor, w http.ResponseWriter, r *http.Request) {
 		defer close(back)
-		p.execute(r)
+		answer := p.execute(r)
 		b.strike(t, name, c.victim)
-		panic(http.ErrAbortHandler)
+		// Whoever was not killed gets the answer.
+		maps.Copy(w.Header(), answer.Header())
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(answer.Body.Bytes())
 	}}
 	if c.call == 0 {
 		close(back)
