@@ -20,11 +20,7 @@ import (
 // after, and it is ended in the middle of that. Each has an engine for itself.
 func TestStoriesOnAnEngineOfTheirOwn(t *testing.T) {
 	t.Parallel()
-	fixture := filepath.Join(t.TempDir(), "fixture")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", fixture, "github.com/refit-dev/refit/cmd/fixture")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the fixture: %v\n%s", err, out)
-	}
+	fixture := builtFixture(t)
 	testscript.Run(t, testscript.Params{
 		Dir:  filepath.Join("testdata", "private"),
 		Cmds: storyCommands(),
@@ -36,7 +32,11 @@ func TestStoriesOnAnEngineOfTheirOwn(t *testing.T) {
 			if s.registry, err = serveInside(t, engine, fixture); err != nil {
 				return err
 			}
-			if err := moveInside(e, engine); err != nil {
+			refit, err := exec.LookPath("refit")
+			if err != nil {
+				return err
+			}
+			if err := moveInside(e, engine, "refit", refit); err != nil {
 				return err
 			}
 			e.Setenv("TLS", engine.TLS.Dir)
@@ -46,10 +46,21 @@ func TestStoriesOnAnEngineOfTheirOwn(t *testing.T) {
 	})
 }
 
+// builtFixture builds the fixture for this machine.
+func builtFixture(t testing.TB) string {
+	t.Helper()
+	fixture := filepath.Join(t.TempDir(), "fixture")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", fixture, "github.com/refit-dev/refit/cmd/fixture")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the fixture: %v\n%s", err, out)
+	}
+	return fixture
+}
+
 // serveInside serves a registry where the engine's 127.0.0.1 is, until the test
 // ends, and returns its address.
-func serveInside(t testing.TB, engine *dockertest.Private, fixture string) (address string, err error) {
-	cmd := engine.Command(t.Context(), fixture, "registry")
+func serveInside(t testing.TB, engine *dockertest.Private, fixture string, args ...string) (address string, err error) {
+	cmd := engine.Command(t.Context(), fixture, append([]string{"registry"}, args...)...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return "", err
@@ -62,18 +73,14 @@ func serveInside(t testing.TB, engine *dockertest.Private, fixture string) (addr
 	return strings.TrimSpace(address), err
 }
 
-// moveInside makes refit a program that runs where the engine's 127.0.0.1 is.
-func moveInside(e *testscript.Env, engine *dockertest.Private) error {
-	refit, err := exec.LookPath("refit")
-	if err != nil {
-		return err
-	}
-	words := engine.Command(context.Background(), refit).Args
+// moveInside makes a program one that runs where the engine's 127.0.0.1 is.
+func moveInside(e *testscript.Env, engine *dockertest.Private, name, program string) error {
+	words := engine.Command(context.Background(), program).Args
 	bin := filepath.Join(e.WorkDir, "bin")
-	if err := os.Mkdir(bin, 0o700); err != nil {
+	if err := os.MkdirAll(bin, 0o700); err != nil {
 		return err
 	}
 	e.Setenv("PATH", bin+string(filepath.ListSeparator)+e.Getenv("PATH"))
 	script := "#!/bin/sh\nexec " + strings.Join(words, " ") + ` "$@"` + "\n"
-	return os.WriteFile(filepath.Join(bin, "refit"), []byte(script), 0o700)
+	return os.WriteFile(filepath.Join(bin, name), []byte(script), 0o700)
 }

@@ -257,6 +257,10 @@ func engineHint(err error) string {
 		return "run as root or as a member of the socket's group; in a container add --group-add with the group's number"
 	case gone.NoSocket():
 		return "is Docker running? In a container mount its socket: -v /var/run/docker.sock:/var/run/docker.sock; elsewhere --host or DOCKER_HOST says where it is"
+	case gone.NoClient():
+		return "the engine refuses the certificate of --tlscert, which is not one for clients: it needs clientAuth in its extendedKeyUsage, and a server's own usually lacks that"
+	case gone.Unwelcome():
+		return "the engine refuses the certificate of --tlscert: has it expired, and does the engine's own --tlscacert vouch for it?"
 	case gone.TLS():
 		return "does the engine speak TLS? Use --tlsverify with --tlscacert, --tlscert and --tlskey (or DOCKER_CERT_PATH) if it does, and none of them if it does not"
 	case gone.Refused():

@@ -35,6 +35,7 @@ type story struct {
 	private  *dockertest.Private    // nil on the machine's engine
 	registry string                 // "127.0.0.1:PORT", as the engine sees it
 	images   *registrytest.Registry // nil where it is another process
+	fixture  string                 // the program, where registries are other processes
 	lie      string                 // the repository that it lies about
 	guard    *guard                 // before the engine, nil where that has no socket
 	variable map[string]string
@@ -113,7 +114,9 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		usage string
 		do    func(*story, *testscript.TestScript, []string)
 	}{
-		"push":     {2, "push NAME VERSION [INSTRUCTION…]", (*story).push},
+		"push":     {2, "push NAME VERSION [INSTRUCTION…]", (*story).pushOurs},
+		"publish":  {2, "publish REFERENCE VERSION [INSTRUCTION…]", (*story).publish},
+		"serve":    {1, "serve ADDRESS [USER PASSWORD]", (*story).serve},
 		"build":    {2, "build NAME VERSION [INSTRUCTION…]", (*story).build},
 		"secure":   {2, "secure USER PASSWORD", (*story).secure},
 		"registry": {1, "registry busy|lie|honest|also|asked [WHAT…]", (*story).misbehave},
@@ -148,14 +151,18 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return commands
 }
 
-// push makes an image of the web service that answers the version, and pushes
-// it as $IMAGES-NAME:1. The engine does not keep it, as if another machine had
-// built it: whoever wants it has to pull.
-func (s *story) push(ts *testscript.TestScript, args []string) {
-	reference := s.reference(args[0])
+// pushOurs pushes an image as $IMAGES-NAME:1.
+func (s *story) pushOurs(ts *testscript.TestScript, args []string) {
+	s.push(ts, s.reference(args[0]), args[1], args[2:])
+}
+
+// push makes an image of the web service that answers the version, and pushes it.
+// The engine does not keep it, as if another machine had built it: whoever wants it
+// has to pull.
+func (s *story) push(ts *testscript.TestScript, reference, version string, instructions []string) {
 	before, err := s.docker(ts, "image", "inspect", "--format", "{{.Id}}", reference)
 	first := err != nil
-	made := s.make(reference, args[1], args[2:])
+	made := s.make(reference, version, instructions)
 	_, err = s.docker(ts, "push", "--quiet", reference)
 	ts.Check(err)
 	if !first {

@@ -21,7 +21,9 @@ import (
 
 // tlsEngine starts a stand-in for an engine that wants a certificate from its
 // clients. It sets TLS_ENGINE, and leaves ca.pem, cert.pem and key.pem in the
-// folder tls of the story, and another authority as stranger.pem.
+// folder tls of the story, the engine's own pair, which is none for clients, as
+// server-cert.pem and server-key.pem, and another authority, with its key, as
+// stranger.pem and stranger-key.pem.
 func tlsEngine(e *testscript.Env) error {
 	authority, err := newAuthority()
 	if err != nil {
@@ -41,7 +43,10 @@ func tlsEngine(e *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	if err := writeCertificates(filepath.Join(e.WorkDir, "tls"), authority, stranger, client); err != nil {
+	other := tls.Certificate{Certificate: [][]byte{stranger.certificate.Raw}, PrivateKey: stranger.key}
+	if err := writeCertificates(filepath.Join(e.WorkDir, "tls"), authority, map[string]tls.Certificate{
+		"cert.pem key.pem": client, "server-cert.pem server-key.pem": server, "stranger.pem stranger-key.pem": other,
+	}); err != nil {
 		return err
 	}
 	pool := x509.NewCertPool()
@@ -88,20 +93,22 @@ func (a authority) sign(c *x509.Certificate) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
-func writeCertificates(folder string, ours, stranger authority, client tls.Certificate) error {
-	key, err := x509.MarshalPKCS8PrivateKey(client.PrivateKey)
-	if err != nil {
-		return err
-	}
+// writeCertificates writes the authority's certificate, and pairs by their files' names.
+func writeCertificates(folder string, ours authority, pairs map[string]tls.Certificate) error {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
 	}
-	for name, block := range map[string]*pem.Block{
-		"ca.pem":       {Type: "CERTIFICATE", Bytes: ours.certificate.Raw},
-		"stranger.pem": {Type: "CERTIFICATE", Bytes: stranger.certificate.Raw},
-		"cert.pem":     {Type: "CERTIFICATE", Bytes: client.Certificate[0]},
-		"key.pem":      {Type: "PRIVATE KEY", Bytes: key},
-	} {
+	blocks := map[string]*pem.Block{"ca.pem": {Type: "CERTIFICATE", Bytes: ours.certificate.Raw}}
+	for names, pair := range pairs {
+		key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+		if err != nil {
+			return err
+		}
+		certFile, keyFile, _ := strings.Cut(names, " ")
+		blocks[certFile] = &pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]}
+		blocks[keyFile] = &pem.Block{Type: "PRIVATE KEY", Bytes: key}
+	}
+	for name, block := range blocks {
 		if err := os.WriteFile(filepath.Join(folder, name), pem.EncodeToMemory(block), 0o600); err != nil {
 			return err
 		}

@@ -52,6 +52,7 @@ type Client struct {
 	api     *client.Client
 	base    url.URL // of the engine, without the version
 	host    string  // as people write it
+	cert    string  // the file with the certificate that is shown to the engine, "" for none
 	options Options
 
 	mu     sync.Mutex // guards engine
@@ -107,7 +108,7 @@ func New(o Options) (*Client, error) {
 		c.base.Host = client.DummyHost
 	}
 	if secure != nil {
-		c.base.Scheme = "https"
+		c.base.Scheme, c.cert = "https", secure.cert
 	}
 	return c, nil
 }

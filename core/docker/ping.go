@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -91,7 +93,7 @@ func (c *Client) askVersion(ctx context.Context) (version, error) {
 		if ctx.Err() != nil {
 			return v, fmt.Errorf("reach the engine at %s: %w", c.host, ctx.Err())
 		}
-		return v, &UnreachableError{Host: c.host, Err: err}
+		return v, &UnreachableError{Host: c.host, Err: err, cert: c.cert}
 	}
 	return v, v.check(c.options.APIVersion)
 }
@@ -122,6 +124,7 @@ type UnreachableError struct {
 	Host string
 	Err  error
 	tls  bool
+	cert string // the file with the certificate that was shown, "" for none
 }
 
 func (e *UnreachableError) Error() string {
@@ -151,6 +154,34 @@ func (e *UnreachableError) TLS() bool {
 	return e.tls || errors.As(e.Err, &record) || errors.As(e.Err, &alert) || errors.As(e.Err, &certificate) ||
 		errors.As(e.Err, &authority) || errors.Is(e.Err, http.ErrSchemeMismatch) ||
 		strings.Contains(e.Err.Error(), "remote error: tls:")
+}
+
+// Unwelcome tells whether the engine turned the certificate down that it was
+// shown. An engine may hang up before what it says of it has arrived.
+func (e *UnreachableError) Unwelcome() bool {
+	said := strings.Contains(e.Err.Error(), "remote error: tls:")
+	return e.cert != "" && (said || errors.Is(e.Err, syscall.ECONNRESET) || errors.Is(e.Err, syscall.EPIPE))
+}
+
+// NoClient tells whether it had to, because that certificate is none for clients:
+// its extended key usage names other purposes alone, as a server's own often does.
+func (e *UnreachableError) NoClient() bool {
+	if !e.Unwelcome() {
+		return false
+	}
+	shown, err := os.ReadFile(e.cert)
+	if err != nil {
+		return false
+	}
+	block, _ := pem.Decode(shown)
+	if block == nil {
+		return false
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil || len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) == 0 {
+		return false
+	}
+	return !slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageClientAuth) && !slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageAny)
 }
 
 // innermost drops the request's URL: of a socket's it is made up, and of any

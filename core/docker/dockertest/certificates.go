@@ -17,7 +17,9 @@ import (
 
 // Certificates are the files, in PEM, with which a client and an engine trust
 // each other. Cert and Key are the client's. They have the names that the docker
-// command looks for in DOCKER_CERT_PATH.
+// command looks for in DOCKER_CERT_PATH. The engine's own are beside them, as
+// server-cert.pem and server-key.pem: they may be a client's as well. What only a
+// server may use, as most authorities make it, is server-only-cert.pem.
 type Certificates struct {
 	Dir, CA, Cert, Key    string
 	serverCert, serverKey string
@@ -45,9 +47,14 @@ func newCertificates(dir string) (Certificates, error) {
 	}
 	server := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	if _, err := certify(server, authority, key, c.serverCert, c.serverKey); err != nil {
+		return c, err
+	}
+	server.SerialNumber, server.ExtKeyUsage = big.NewInt(4), []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	if _, err := certify(server, authority, key, at("server-only-cert.pem"), at("server-only-key.pem")); err != nil {
 		return c, err
 	}
 	user := &x509.Certificate{

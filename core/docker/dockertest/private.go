@@ -44,6 +44,12 @@ const tlsHost = "tcp://127.0.0.1:2376"
 // ip and nsenter; without them the test is skipped, or fails if REFIT_ENGINE=required.
 func NewPrivate(t testing.TB, tls bool) *Private {
 	t.Helper()
+	return NewPrivateWith(t, tls, "{}")
+}
+
+// NewPrivateWith is NewPrivate for an engine whose daemon.json is config.
+func NewPrivateWith(t testing.TB, tls bool, config string) *Private {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		Missing(t, "an engine of its own needs root")
 	}
@@ -54,7 +60,7 @@ func NewPrivate(t testing.TB, tls bool) *Private {
 	}
 	p := &Private{namespace: "refit-test-" + random()}
 	t.Cleanup(func() { p.end(t) })
-	if err := p.prepare(tls); err != nil {
+	if err := p.prepare(tls, config); err != nil {
 		t.Fatalf("prepare an engine: %v", err)
 	}
 	if err := p.start(t.Context()); err != nil {
@@ -72,7 +78,7 @@ func NewPrivate(t testing.TB, tls bool) *Private {
 // TLSHost is the address of the TLS listener, inside of the namespace.
 func (p *Private) TLSHost() string { return tlsHost }
 
-func (p *Private) prepare(tls bool) error {
+func (p *Private) prepare(tls bool, config string) error {
 	var err error
 	// Not t.TempDir(): a socket's path has at most 107 bytes.
 	if p.dir, err = os.MkdirTemp("", "refit-e-"); err != nil {
@@ -83,7 +89,7 @@ func (p *Private) prepare(tls bool) error {
 		return err
 	}
 	// Else the machine's own configuration would be read.
-	if err := os.WriteFile(filepath.Join(p.dir, "daemon.json"), []byte("{}"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(p.dir, "daemon.json"), []byte(config), 0o600); err != nil {
 		return err
 	}
 	if tls {
