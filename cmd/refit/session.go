@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/refit-dev/refit/core"
@@ -33,6 +34,8 @@ type session struct {
 	policies *core.Policies
 	updater  *update.Updater
 	post     *post // nil for who only looks
+
+	loopback sync.Once // warns of registries that are elsewhere for us
 }
 
 // reachTimeout bounds the first contact with an engine: an address that swallows

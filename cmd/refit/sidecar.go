@@ -62,6 +62,7 @@ func once(ctx context.Context, s *session) (int, error) {
 	}
 	rows, err := s.cycle(ctx)
 	tell(ctx, s.log, results(rows))
+	s.mindLoopback(results(rows))
 	if err != nil {
 		return 0, err
 	}
@@ -77,6 +78,7 @@ func (s *session) forever(ctx context.Context) error {
 	l.Engine = resting{l.Engine, idle}
 	l.Report = func(_ core.Plan, results []core.Result) {
 		tell(ctx, s.log, results)
+		s.mindLoopback(results)
 		s.report(ctx, results)
 	}
 	l.Recover = func(ctx context.Context) error {
