@@ -12,7 +12,7 @@ LINT    := go tool -modfile=tools/go.mod golangci-lint
 BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.release=$(VERSION)'
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-engines podman torture bench bench-code image build lint fmt docs tidy proto figures engine clean
+.PHONY: help run demo test test-engines podman torture bench bench-code image build release changelog lint fmt docs tidy proto figures engine clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,12 +51,18 @@ build: ## build the static binaries: dist/refit, dist/fixture
 	$(BUILD) -o dist/refit ./cmd/refit
 	$(BUILD) -o dist/fixture ./cmd/fixture
 
+release: engine ## build the archives, images and checksums of a release: dist/release. VERSION=v1.0.0 names it
+	@bash .ci/release
+
+changelog: ## print CHANGELOG.md, from docs/changelog
+	@sh .ci/changelog
+
 lint: ## golangci-lint, at the version that tools/go.mod pins
-	$(LINT) run ./... ./.ci/report ./.ci/bench
+	$(LINT) run ./... ./.ci/report ./.ci/bench ./.ci/image
 	cd plugins/example && go tool -modfile=../../tools/go.mod golangci-lint run -c ../../.golangci.yml ./...
 
 fmt: ## format the code as the linter wants it
-	$(LINT) fmt ./... ./.ci/report ./.ci/bench
+	$(LINT) fmt ./... ./.ci/report ./.ci/bench ./.ci/image
 
 docs: ## make the generated pages anew: docs/labels.md, docs/flags.md, tables of docs/hooks.md, docs/notifications.md, docs/security.md and docs/migrating.md
 	go test ./core -run '^TestLabelsPage$$' -count=1 -update

@@ -3,6 +3,7 @@ package refit_test
 import (
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -58,6 +59,35 @@ func TestTheIndexLinksEveryPage(t *testing.T) {
 		}
 		if !linked[page] {
 			t.Errorf("docs/index.md does not link %s", page)
+		}
+	}
+}
+
+// TestTheChangelogHasEveryEntry makes it as a release does. Its links are the root's.
+func TestTheChangelogHasEveryEntry(t *testing.T) {
+	t.Parallel()
+	out, err := exec.CommandContext(t.Context(), "sh", ".ci/changelog", "v9.8.7").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(out)
+	if !strings.HasPrefix(text, "# Changelog\n\n## v9.8.7\n\n- ") {
+		t.Errorf("it begins with %.60q", text)
+	}
+	for _, entry := range docFiles(t, ".md") {
+		if !strings.HasPrefix(entry, "docs/changelog/") {
+			continue
+		}
+		first, _, _ := strings.Cut(strings.TrimPrefix(readPage(t, entry), "- "), "\n")
+		first, _, _ = strings.Cut(first, "[") // links are other ones there
+		if !strings.Contains(text, "- "+first) {
+			t.Errorf("it does not have %s", entry)
+		}
+	}
+	for _, link := range pageLink.FindAllStringSubmatch(text, -1) {
+		target, _, _ := strings.Cut(link[1], "#")
+		if _, err := os.Stat(target); err != nil && !strings.Contains(target, "://") {
+			t.Error(err)
 		}
 	}
 }
