@@ -33,7 +33,7 @@ func main() {
 }
 
 func run(in io.Reader, out io.Writer, reference, arch string, made time.Time) error {
-	tag, err := name.NewTag(reference, name.StrictValidation, name.WithDefaultRegistry(""))
+	tag, err := name.NewTag(reference, name.WithDefaultRegistry(""))
 	if err != nil {
 		return err
 	}
