@@ -4,12 +4,13 @@
 # For make bench: -only downtime, -short, -strict.
 BENCH   ?=
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+REVISION := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 IMAGE   ?= refit:latest
 NAME    ?= refit
 LINT    := go tool -modfile=tools/go.mod golangci-lint
 
 # Static, the same on every machine, and without what only a debugger needs.
-BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.release=$(VERSION)'
+BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.release=$(VERSION) -X main.revision=$(REVISION)'
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-engines podman torture bench bench-code image build release changelog lint fmt docs tidy proto figures engine clean
@@ -26,7 +27,7 @@ demo: engine build ## the whole job in under a minute, with throw-away parts tha
 test: engine ## go vet and every test, those that need an engine included
 	go vet ./...
 	@REFIT_COMPOSE="$${REFIT_COMPOSE:-$$(.ci/engines compose)}" \
-		go test -json -count=1 -timeout 20m ./... ./.ci/report ./.ci/bench | go run ./.ci/report tests
+		go test -json -count=1 -timeout 20m ./... ./.ci/report ./.ci/bench ./.ci/image | go run ./.ci/report tests
 
 test-engines: engine ## the tests that use an engine, on a newer one beside this machine's: Debian sid's
 	@sh .ci/test-engines

@@ -9,12 +9,13 @@ import (
 	"github.com/refit-dev/refit/core/docker"
 )
 
-// release is set by the build: -ldflags "-X main.release=v1.2.3".
-var release = "devel"
+// These are set by the build: -ldflags "-X main.release=v1.2.3 -X main.revision=83893219".
+// Go knows a revision only where .git is a folder, which it is not in every checkout.
+var release, revision = "devel", "unknown"
 
 // build says what this binary was made from.
 func build() (version, commit string) {
-	version, commit = release, "unknown"
+	version, commit = release, revision
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return version, commit
