@@ -206,7 +206,13 @@ func TestWhatCannotBeObeyedIsRefusedWithTheNextStep(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var stdout, stderr bytes.Buffer
-			code := run(context.Background(), tt.args, func(name string) string { return tt.env[name] }, &stdout, &stderr)
+			nowhere := func(name string) string {
+				if name == "DOCKER_HOST" {
+					return "tcp://127.0.0.1:1"
+				}
+				return tt.env[name]
+			}
+			code := run(context.Background(), tt.args, nowhere, &stdout, &stderr)
 			problem, hint, _ := strings.Cut(strings.TrimSuffix(stderr.String(), "\n"), "\n")
 			if code != exitWrong || stdout.Len() > 0 || strings.Contains(hint, "\n") || strings.Contains(stderr.String(), "precious") {
 				t.Errorf("exit code %d, stdout %q, stderr:\n%s", code, stdout.String(), stderr.String())
