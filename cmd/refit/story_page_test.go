@@ -14,7 +14,7 @@ var shellBlock = regexp.MustCompile("(?s)\n```sh\n(.*?)```")
 
 // typed runs the commands that a page has in its sh blocks, one by one, as they are
 // written: typed PAGE. What they say is in the file typed. In the place of `make run`,
-// which builds an image first, only the sidecar is started.
+// which builds an image first, only the sidecar is started; the socket is the story's.
 func (s *story) typed(ts *testscript.TestScript, args []string) {
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	ts.Check(err)
@@ -27,6 +27,9 @@ func (s *story) typed(ts *testscript.TestScript, args []string) {
 			command = strings.TrimSpace(command)
 			if command == "make run" {
 				command = "IMAGE=refit:latest NAME=refit sh " + filepath.Join(root, ".ci", "sidecar")
+			}
+			if socket, there := socketOf(s.engine.Host); there {
+				command = strings.ReplaceAll(command, " /var/run/docker.sock:", " "+socket+":")
 			}
 			out, err := s.command(ts, "sh", "-c", command).CombinedOutput()
 			if err != nil {
