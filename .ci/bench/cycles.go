@@ -59,8 +59,8 @@ func (b *bench) images(ctx context.Context, n int) ([]string, error) {
 }
 
 // look runs a sidecar over what there is, behind the registry's latency, and returns
-// what its first cycle cost, and later ones.
-func (b *bench) look(ctx context.Context, args ...string) (first costs, later []costs, err error) {
+// what its first cycle cost, and so many later ones.
+func (b *bench) look(ctx context.Context, cycles int, args ...string) (first costs, later []costs, err error) {
 	b.stand.slow(latency)
 	defer b.stand.slow(0)
 	b.stand.take()
@@ -74,7 +74,7 @@ func (b *bench) look(ctx context.Context, args ...string) (first costs, later []
 	}
 	defer s.stopped()
 	before := time.Duration(0)
-	for i := range 1 + b.laterCycles {
+	for i := range 1 + cycles {
 		c, err := b.cost(ctx, s, i == 0, before)
 		if err != nil {
 			return first, nil, err
@@ -135,14 +135,14 @@ func cycles(ctx context.Context, b *bench) (p part, err error) {
 		if err := b.settle(ctx, n, func(i int) string { return references[i] }, noLabels); err != nil {
 			return p, err
 		}
-		first, all, err := b.look(ctx)
+		first, all, err := b.look(ctx, b.laterCycles)
 		if err != nil {
 			return p, err
 		}
 		later := middle(all)
 		p.cycles = append(p.cycles, first.row(n, n, "first"), later.row(n, n, "later"))
 		if n == most {
-			_, without, err := b.look(ctx, "--no-pull")
+			_, without, err := b.look(ctx, b.laterCycles, "--no-pull")
 			if err != nil {
 				return p, err
 			}
@@ -175,6 +175,7 @@ func distinct(n int, first, later costs, listing time.Duration) []row {
 // same measures cycles over as many containers, all of one image.
 func same(ctx context.Context, b *bench) (p part, err error) {
 	n := b.containers[len(b.containers)-1]
+	often := 2 * b.laterCycles // a request is short beside the rest of a cycle
 	references, err := b.images(ctx, 1)
 	if err != nil {
 		return p, err
@@ -182,11 +183,11 @@ func same(ctx context.Context, b *bench) (p part, err error) {
 	if err := b.settle(ctx, n, func(int) string { return references[0] }, noLabels); err != nil {
 		return p, err
 	}
-	first, all, err := b.look(ctx)
+	first, all, err := b.look(ctx, often)
 	if err != nil {
 		return p, err
 	}
-	_, without, err := b.look(ctx, "--no-pull")
+	_, without, err := b.look(ctx, often, "--no-pull")
 	if err != nil {
 		return p, err
 	}

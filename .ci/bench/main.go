@@ -91,7 +91,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		s.only = append(s.only, name)
 	}
 	if s.short {
-		s.repetitions, s.laterCycles, s.growthCycles, s.idle, s.calm = 3, 1, 100, 10*time.Second, 5*time.Second
+		s.repetitions, s.laterCycles, s.growthCycles, s.idle, s.calm = 3, 1, 100, 10*time.Second, 10*time.Second
 		s.schedule = 100
 	}
 	return s, nil

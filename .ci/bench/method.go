@@ -13,7 +13,8 @@ Everything that is made for the run is removed after it.
   of them then cost the machine no processes, and cost the engine in a list what any others do. The sidecar has a
   schedule of five seconds, and a cycle is as long as from the moment that the schedule names to the line in the log
   that ends it. The first one begins with the process. The registry counts the requests and says when the first one
-  came and the last one was answered. Later cycles are three, their times are medians. The limit of the registry's
+  came and the last one was answered. Later cycles are three, six where all
+  have one image; their times are medians. The limit of the registry's
   part is requests × latency / 20: as many requests may be under way to one registry at a time, by default. What
   listing costs is what the same cycle costs with ` + "`--no-pull`" + `, which asks the engine the same and the registry nothing.
 - **CPU** is the kernel's clock of the process, user and system, all threads: from the end of one cycle to the end of the
