@@ -192,8 +192,10 @@ func (w World) survey() []Step {
 			s.settle(Hold, InReplacement, "a replacement of it is in progress or was interrupted")
 		case !ok:
 			s.Action, s.Reason = Hold, bad
-		case c.ID == w.Settings.Self && !w.Settings.Helper:
-			s.settle(Hold, Unsupported, "this is Refit itself, and only the sidecar that runs all the time can replace itself")
+		case c.ID == w.Settings.Self && w.Settings.SelfBar != "":
+			s.settle(Hold, Unsupported, "this is Refit itself: %s", w.Settings.SelfBar)
+		case c.ID == w.Settings.Self && s.Policy.Strategy == StartFirst:
+			s.settle(Hold, Unsupported, "this is Refit itself: two of them do not run side by side, use the strategy stop-first")
 		default:
 			s.obstacles(w)
 		}

@@ -137,8 +137,9 @@ func TestOneContainer(t *testing.T) {
 		"a setting of a hook that is not listed":      {container("web", label("refit.hook.backup.keep", "3")), hook(keys), newer, core.Hold, core.BadLabel},
 		"a veto holds, with its reason":               {container("web"), vetoed, newer, core.Hold, core.HookVetoed},
 		"an obstacle holds, with its reason":          {container("web", obstacle), nil, newer, core.Hold, core.BadReference},
-		"Refit leaves itself alone":                   {container("web"), func(w *core.World) { w.Settings.Self = "id-web" }, newer, core.Hold, core.Unsupported},
-		"Refit that can send a helper is updated":     {container("web"), func(w *core.World) { w.Settings.Self, w.Settings.Helper = "id-web", true }, newer, core.Update, core.NewImage},
+		"Refit leaves itself alone":                   {container("web"), func(w *core.World) { w.Settings.Self, w.Settings.SelfBar = "id-web", "why" }, newer, core.Hold, core.Unsupported},
+		"Refit that can send a helper is updated":     {container("web"), func(w *core.World) { w.Settings.Self = "id-web" }, newer, core.Update, core.NewImage},
+		"Refit itself does not run beside itself":     {container("web", label("refit.strategy", "start-first")), func(w *core.World) { w.Settings.Self = "id-web" }, newer, core.Hold, core.Unsupported},
 		"a fault of the registry is the reason":       {container("web"), nil, core.Answer{Fault: core.Reason{Code: core.Unauthorized, Text: "no"}}, core.Hold, core.Unauthorized},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -110,9 +110,8 @@ type Settings struct {
 	IncludeStopped bool
 	// Self is the id of the container that Refit runs in, "" outside of one.
 	Self string
-	// Helper tells whether this Refit can send a helper that replaces it: only a
-	// sidecar comes back as one.
-	Helper bool
+	// SelfBar says why this Refit cannot send a helper that replaces it, "" if it can.
+	SelfBar string
 	// CheckSchedule says what is wrong with a schedule. Required.
 	CheckSchedule func(string) error
 }

@@ -75,7 +75,7 @@ func forgets(r core.Result) []topic {
 		}
 	case core.OutcomeUnchanged:
 		switch r.Reason.Code {
-		case core.NotDue, core.NotNamed, core.NotRunning: // nobody has looked
+		case core.NotDue, core.NotNamed, core.NotRunning, core.HandedOver: // nobody has looked
 			return nil
 		}
 		return topics()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -27,7 +28,9 @@ type helperTask string
 
 const (
 	helperUpdates helperTask = "update"
-	// helperForces is for a person who typed refit update --force.
+	// helperAsked is for a person who typed refit update, and helperForces for one who
+	// said --force.
+	helperAsked  helperTask = "asked"
 	helperForces helperTask = "force"
 )
 
@@ -40,8 +43,11 @@ type deputy struct{ s *session }
 // Send is update.Deputy's.
 func (d deputy) Send(ctx context.Context, imageID string) error {
 	s, task := d.s, helperUpdates
-	if s.updater.Force {
+	switch {
+	case s.updater.Force:
 		task = helperForces
+	case s.updater.Impatient:
+		task = helperAsked
 	}
 	return s.client.Help(ctx, docker.Helper{
 		Name: s.helperName(), Of: s.self.ID, Image: imageID, Owner: s.owner(),
@@ -52,30 +58,63 @@ func (d deputy) Send(ctx context.Context, imageID string) error {
 // helperName is the name of this Refit's helper.
 func (s *session) helperName() string { return core.BaseName(s.self.Name) + core.HelperSuffix }
 
+// selfBar says why no helper can replace the container that this Refit runs in, "" where
+// one can, or where it runs in none.
+func (s *session) selfBar(ctx context.Context) string {
+	if !s.self.Exists() || s.helper != "" {
+		return ""
+	}
+	asked, err := s.client.Asked(ctx, s.self.ID)
+	if err != nil {
+		return "how it was started could not be read: " + err.Error()
+	}
+	own, err := configOf(ctx, asked.Args, func(name string) string { return asked.Env[name] })
+	folder, unknown := filepath.Abs(s.data)
+	at := mountOf(asked.Mounts, folder)
+	switch {
+	case err != nil || own.command != "" || own.runOnce:
+		return "only the sidecar that runs all the time can replace itself"
+	case own.settings.Scope != s.settings.Scope, own.settings.All != s.settings.All:
+		return "this command has another --scope or --all than the sidecar has"
+	case unknown != nil, at.Destination == "", at.Type == "tmpfs":
+		return "its state is in no volume, so a helper would not have it"
+	}
+	return ""
+}
+
+const (
+	// longestAside is how long Refit stands by: longer than any good update takes.
+	longestAside = time.Hour
+	// mostRestarts is how often the engine may start a helper again; by then it waits a
+	// minute before each.
+	mostRestarts = 20
+)
+
 // standBy waits until no helper is at work, and removes one that has ended. It gives
 // signs of life meanwhile: that Refit gets so far is what its gate wants to see. An
 // engine that does not answer for a moment is asked again: who ended now would have
-// failed in its gate.
+// failed in its gate. A helper that comes to no end is ended.
 func (s *session) standBy(ctx context.Context) error {
-	if !s.self.Exists() {
+	if !s.self.Exists() || s.helper != "" {
 		return nil
 	}
-	var since time.Time
+	var seen docker.HelperState
+	began := time.Now()
 	for said := false; ; {
-		gone, err := s.client.EndHelper(ctx, s.helperName(), s.owner())
+		now, err := s.client.LookHelper(ctx, s.helperName(), s.owner())
+		if err == nil && now.ID != "" {
+			seen = now
+			now, err = s.mindHelper(ctx, now, began)
+		}
 		switch {
-		case gone && since.IsZero():
+		case err == nil && now.ID == "" && seen.ID == "":
 			return nil
-		case gone:
-			s.tellHelped(ctx, since)
+		case err == nil && now.ID == "":
+			s.tellHelped(ctx, seen.Created)
 			return s.beat(time.Now().Add(time.Minute))
 		case err != nil && !said:
 			said = true
 			s.log.Warn("asking again whether a helper is at work", slog.Any("error", err))
-		case err == nil:
-			if since, err = s.stepAside(since); err != nil {
-				return err
-			}
 		}
 		if !sleep(ctx, lookHelper) {
 			return nil
@@ -83,14 +122,31 @@ func (s *session) standBy(ctx context.Context) error {
 	}
 }
 
-// stepAside gives a sign of life, and says so the first time.
-func (s *session) stepAside(since time.Time) (time.Time, error) {
-	now := time.Now()
-	if since.IsZero() {
-		since = now
-		s.log.Info("standing by while a helper replaces Refit", slog.String("helper", s.helperName()))
+// mindHelper removes a helper that has ended, or that should have, and else gives a sign
+// of life. It returns the zero state where it is gone.
+func (s *session) mindHelper(ctx context.Context, h docker.HelperState, began time.Time) (docker.HelperState, error) {
+	late := time.Since(began) > longestAside || h.Restarts > mostRestarts
+	if h.Up && !late {
+		if !s.aside {
+			s.aside = true
+			s.log.Info("standing by while a helper replaces Refit", slog.String("helper", s.helperName()))
+		}
+		return h, s.ledger.Beat(ledger.Life{Until: time.Now().Add(time.Minute), By: docker.Self(), Aside: true})
 	}
-	return since, s.ledger.Beat(ledger.Life{Until: now.Add(time.Minute), By: docker.Self(), Aside: true})
+	s.aside = false
+	gone, err := s.client.EndHelper(ctx, h.ID, late)
+	if !gone || err != nil {
+		return h, err
+	}
+	if late {
+		text := fmt.Sprintf("its helper came to no end (started again %d times), and was removed", h.Restarts)
+		s.log.Error("the update of Refit itself has failed", slog.String("text", text))
+		s.reportSome(ctx, []core.Result{{
+			Name: core.BaseName(s.self.Name), ID: s.self.ID, Outcome: core.OutcomeFailed, Started: h.Created,
+			Reason: core.Reason{Code: core.Interrupted, Text: text},
+		}})
+	}
+	return docker.HelperState{}, nil
 }
 
 // sleep tells whether it slept to the end.
@@ -118,13 +174,10 @@ func (s *session) tellHelped(ctx context.Context, since time.Time) {
 	}
 }
 
-// longestHelp is how far back a helper's result may have begun.
-const longestHelp = 24 * time.Hour
-
-// helped is the last result of this Refit's own container.
+// helped is the last result of this Refit's own container, of those that began since.
 func (s *session) helped(ctx context.Context, since time.Time) (r core.Result, found bool, err error) {
 	past, err := s.ledger.History(ctx, core.BaseName(s.self.Name), 1)
-	if err != nil || len(past) == 0 || past[0].Started.Before(since.Add(-longestHelp)) {
+	if err != nil || len(past) == 0 || past[0].Started.Before(since) {
 		return core.Result{}, false, err
 	}
 	return past[0], true, nil
@@ -144,7 +197,7 @@ func (s *session) awaitHelper(ctx context.Context, rows []outcomeRow) []outcomeR
 		s.log.Warn("waiting for the helper", slog.Any("error", err))
 		return rows
 	}
-	if r, found, err := s.helped(ctx, began); err == nil && found && !r.Started.Before(began) {
+	if r, found, err := s.helped(ctx, began); err == nil && found {
 		rows[at].Result = r
 	}
 	return rows
@@ -173,6 +226,7 @@ func (s *session) helpOnce(ctx context.Context) ([]outcomeRow, error) {
 		return nil, err
 	}
 	name := core.BaseName(s.self.Name)
+	s.updater.Only = name // what else is open is left to the Refit that stands by
 	rows, err := s.recover(ctx)
 	if err != nil || slices.ContainsFunc(rows, func(r outcomeRow) bool { return r.Name == name }) {
 		return rows, err

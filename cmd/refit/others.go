@@ -56,6 +56,7 @@ func configOf(ctx context.Context, args []string, getenv func(string) string) (c
 	if err != nil {
 		return c, err
 	}
+	c.command = l.command
 	flags := flagsOf(l.command)
 	act := func() error { return settle(&c, flags, getenv) }
 	err = newApp(l.command, flags, act, io.Discard, io.Discard).RunContext(ctx, l.words())

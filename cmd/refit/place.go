@@ -19,13 +19,7 @@ var anonymous = regexp.MustCompile(`^[0-9a-f]{64}$`)
 // fleeting tells why the state in a folder would go with the container that has the
 // mounts, "" if it would stay.
 func fleeting(mounts []core.Mount, folder string) string {
-	var at core.Mount
-	for _, m := range mounts {
-		inside := m.Destination == "/" || folder == m.Destination || strings.HasPrefix(folder, m.Destination+"/")
-		if inside && len(m.Destination) > len(at.Destination) {
-			at = m
-		}
-	}
+	at := mountOf(mounts, folder)
 	where := ""
 	switch {
 	case at.Destination == "":
@@ -39,6 +33,17 @@ func fleeting(mounts []core.Mount, folder string) string {
 	}
 	return fmt.Sprintf("the state in %s %s and goes with this container: the history, what failed before, messages that nobody has received; use -v refit:%s",
 		folder, where, folder)
+}
+
+// mountOf is what a folder lies in, zero where that is no mount.
+func mountOf(mounts []core.Mount, folder string) (at core.Mount) {
+	for _, m := range mounts {
+		inside := m.Destination == "/" || folder == m.Destination || strings.HasPrefix(folder, m.Destination+"/")
+		if inside && len(m.Destination) > len(at.Destination) {
+			at = m
+		}
+	}
+	return at
 }
 
 // fleetingState is fleeting for our own container, "" for any other.

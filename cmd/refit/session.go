@@ -34,6 +34,8 @@ type session struct {
 	policies *core.Policies
 	updater  *update.Updater
 	post     *post // nil for who only looks
+	// aside is set while a helper is at work, and this Refit stands by.
+	aside bool
 
 	loopback sync.Once // warns of registries that are elsewhere for us
 }
@@ -65,7 +67,8 @@ func (p *program) connect(ctx context.Context) (*session, error) {
 	if err := s.reach(ctx); err != nil {
 		return nil, errors.Join(barred(err), client.Close())
 	}
-	p.settings.Self, p.settings.Helper = s.self.ID, s.self.Exists() && !p.runOnce
+	p.settings.Self = s.self.ID
+	p.settings.SelfBar = s.selfBar(ctx)
 	reg.Platform = core.Platform{OS: s.engine.OS, Architecture: s.engine.Arch}
 	looker := onlooker{s.ledger, p.log}
 	reg.Holds = looker
@@ -74,7 +77,7 @@ func (p *program) connect(ctx context.Context) (*session, error) {
 		Deputy: deputy{s}, Engine: client, Registry: reg, Reader: reg, Journal: looker, Hooks: hooks,
 		Settings: p.settings, Policies: s.policies,
 		Owner: s.owner(), Parallel: p.parallel, PullParallel: p.pullParallel, Log: p.log,
-		Impatient: p.command == "update",
+		Impatient: p.command == "update" || p.helper == helperAsked,
 		Force:     p.force && p.command == "update", Adopt: p.force && p.command == "recover",
 	}
 	if p.screen != nil { // not an interface that holds nothing
@@ -124,20 +127,26 @@ func (s *session) reach(ctx context.Context) error {
 	if s.registryMirrors {
 		s.images.Mirrors = info.Mirrors
 	}
-	if id := docker.Self(); id != "" {
-		if s.self, err = s.client.Look(short, id); err != nil {
-			return fmt.Errorf("look at our own container: %w", err)
-		}
+	if s.self, err = s.client.Self(short); err != nil {
+		return fmt.Errorf("look at our own container: %w", err)
+	}
+	if s.helper != "" {
+		s.names = nil // it has the one container that it is for
 	}
 	for i, name := range s.names {
 		found, err := s.client.Look(short, strings.TrimPrefix(name, "/"))
 		if err != nil {
 			return fmt.Errorf("look for container %s: %w", name, err)
 		}
+		if !found.Exists() && s.command == "" { // a sidecar that was killed while it had no name gives it back
+			if found, err = s.client.Look(short, strings.TrimPrefix(name, "/")+core.OldSuffix); err != nil {
+				return fmt.Errorf("look for container %s: %w", name, err)
+			}
+		}
 		if !found.Exists() {
 			return s.noSuch(short, name)
 		}
-		s.names[i] = found.Name
+		s.names[i] = core.BaseName(found.Name)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/refit-dev/refit/core/ledger"
 	"github.com/refit-dev/refit/core/loop"
 	"github.com/refit-dev/refit/core/schedule"
+	"github.com/refit-dev/refit/core/update"
 )
 
 // runSidecar is Refit itself. Being told to end is a good end for the loop, at
@@ -76,20 +77,44 @@ func (s *session) forever(ctx context.Context) error {
 	idle := time.AfterFunc(calm, rest)
 	defer idle.Stop()
 	l.Engine = resting{l.Engine, idle}
+	l.Updater = patient{s.updater, s.standBy}
 	l.Report = func(_ core.Plan, results []core.Result) {
 		tell(ctx, s.log, results)
 		s.mindLoopback(results)
 		s.report(ctx, results)
 	}
-	l.Recover = func(ctx context.Context) error {
+	l.Recover = s.recoverAlways
+	return l.Run(ctx)
+}
+
+// patient is an updater that begins no cycle while a helper is at work: a person may have
+// had it sent, by refit update.
+type patient struct {
+	*update.Updater
+	standBy func(context.Context) error
+}
+
+// Plan is the updater's.
+func (p patient) Plan(ctx context.Context, due map[string]bool, only []string) (core.Plan, error) {
+	if err := p.standBy(ctx); err != nil {
+		return core.Plan{}, err
+	}
+	return p.Updater.Plan(ctx, due, only)
+}
+
+// recoverAlways recovers when no helper is at work, also when that had to send one: no
+// cycle begins before it is done.
+func (s *session) recoverAlways(ctx context.Context) error {
+	for {
 		if err := s.standBy(ctx); err != nil {
 			return err
 		}
 		rows, err := s.recover(ctx)
 		tell(ctx, s.log, results(rows))
-		return err
+		if !update.HelperAtWork(err) || ctx.Err() != nil {
+			return err
+		}
 	}
-	return l.Run(ctx)
 }
 
 // beat is the loop's sign of life.
@@ -147,7 +172,7 @@ func (s *session) ours(all []core.Container) []core.Step {
 		switch step.Reason.Code {
 		case core.NotEnabled, core.OtherScope, core.NotNamed:
 		default:
-			if step.Container.ID != s.settings.Self || s.settings.Helper {
+			if step.Container.ID != s.settings.Self || s.settings.SelfBar == "" {
 				found = append(found, step)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/refit-dev/refit/core"
 )
 
 // Asked is how a container was asked for, as far as core.Container does not tell.
@@ -17,6 +18,8 @@ type Asked struct {
 	// Env is its whole environment, what its image says included. It holds secrets: no
 	// output shows a value of which it is not known that it is none.
 	Env map[string]string
+	// Mounts are what is in place.
+	Mounts []core.Mount
 	// Networks are those that it was put into, by name: "host" for the host's, none for
 	// the engine's default.
 	Networks []string
@@ -34,7 +37,7 @@ func (c *Client) Asked(ctx context.Context, id string) (Asked, error) {
 	if found.ContainerJSONBase == nil || found.Config == nil {
 		return Asked{}, fmt.Errorf("inspect %s: what answers is no container engine", id)
 	}
-	asked := Asked{Args: found.Args, Env: map[string]string{}, Networks: networksOf(found)}
+	asked := Asked{Args: found.Args, Env: map[string]string{}, Mounts: mountsOf(found), Networks: networksOf(found)}
 	for _, one := range found.Config.Env {
 		name, value, _ := strings.Cut(one, "=")
 		asked.Env[name] = value

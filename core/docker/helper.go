@@ -2,11 +2,14 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
+	"time"
 
+	"github.com/docker/docker/api/types/container"
 	"github.com/refit-dev/refit/core"
 )
 
@@ -40,7 +43,8 @@ func (c *Client) Help(ctx context.Context, h Helper) error {
 	case core.State(found.object("State").text("Status")).Up():
 		return nil
 	default:
-		if err := c.removeContainer(ctx, found.text("Id"), false, true); err != nil && !isNotFound(err) {
+		// Without force: what has been started again meanwhile is at work.
+		if err := c.removeContainer(ctx, found.text("Id"), false, false); err != nil && !isNotFound(err) {
 			return fmt.Errorf("remove %s, which has ended: %w", h.Name, err)
 		}
 	}
@@ -48,7 +52,20 @@ func (c *Client) Help(ctx context.Context, h Helper) error {
 	if err != nil {
 		return err
 	}
-	return c.Start(ctx, id)
+	if err := c.Start(ctx, id); err != nil {
+		return errors.Join(err, c.discardHelper(ctx, id))
+	}
+	return nil
+}
+
+// discardHelper removes one that was never started. Its volumes are another one's.
+func (c *Client) discardHelper(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTime)
+	defer cancel()
+	if err := c.removeContainer(ctx, id, false, false); err != nil && !isNotFound(err) {
+		return fmt.Errorf("remove what was made of it: %w", err)
+	}
+	return nil
 }
 
 func (c *Client) createHelper(ctx context.Context, h Helper) (string, error) {
@@ -66,7 +83,7 @@ func (c *Client) createHelper(ctx context.Context, h Helper) (string, error) {
 		return "", taken(fmt.Errorf("create %s: %w", h.Name, err))
 	}
 	if err := c.complete(ctx, made.ID, f); err != nil {
-		return "", fmt.Errorf("create %s: %w", h.Name, err)
+		return "", fmt.Errorf("create %s: %w", h.Name, errors.Join(err, c.discardHelper(ctx, made.ID)))
 	}
 	return made.ID, nil
 }
@@ -85,7 +102,7 @@ func (f facts) helper(h Helper, api string) object {
 	s.config["Env"] = list(append(s.config.texts("Env"), h.Env...))
 	s.config["Labels"] = object{core.HelperLabel: h.Owner, "refit.enable": "false"}
 	s.config["Healthcheck"] = object{"Test": []any{"NONE"}}
-	for _, key := range []string{"PortBindings", "PublishAllPorts", "AutoRemove", "Links"} {
+	for _, key := range []string{"PortBindings", "PublishAllPorts", "AutoRemove"} {
 		delete(s.host, key)
 	}
 	s.host["RestartPolicy"] = object{"Name": "always"}
@@ -104,31 +121,56 @@ func (f facts) unaddressed() facts {
 	f.Container = f.Container.clone()
 	networks := f.Container.object("NetworkSettings").object("Networks")
 	for name := range maps.Keys(networks) {
-		networks[name] = map[string]any{}
+		for _, key := range []string{"IPAMConfig", "MacAddress", "Aliases"} {
+			delete(networks.object(name), key)
+		}
 	}
 	delete(f.config(), "MacAddress")
 	return f
 }
 
-// EndHelper removes a helper that is at work no more, and tells whether there is none
-// now. One that runs, or is about to run again, is left alone; so is somebody else's.
-func (c *Client) EndHelper(ctx context.Context, name, owner string) (gone bool, err error) {
-	var found object
-	err = c.inspectContainer(ctx, name, &found)
+// HelperState is what is to be seen of a helper. The zero value means that there is none.
+type HelperState struct {
+	ID      string
+	Created time.Time
+	// Up tells whether it runs, or is about to run again.
+	Up bool
+	// Restarts counts how often the engine has started it again.
+	Restarts int
+}
+
+// LookHelper looks for a helper. Somebody else's container of that name is none.
+func (c *Client) LookHelper(ctx context.Context, name, owner string) (HelperState, error) {
+	var found container.InspectResponse
+	err := c.inspectContainer(ctx, name, &found)
 	switch {
 	case isNotFound(err):
-		return true, nil
+		return HelperState{}, nil
 	case err != nil:
-		return false, fmt.Errorf("look for %s: %w", name, err)
-	case found.object("Config").object("Labels").text(core.HelperLabel) != owner:
+		return HelperState{}, fmt.Errorf("look for %s: %w", name, err)
+	case found.ContainerJSONBase == nil || found.State == nil || found.Config == nil || found.Config.Labels[core.HelperLabel] != owner:
+		return HelperState{}, nil
+	}
+	created, err := time.Parse(time.RFC3339Nano, found.Created)
+	if err != nil {
+		return HelperState{}, fmt.Errorf("look for %s: %w", name, err)
+	}
+	return HelperState{
+		ID: found.ID, Created: created, Up: core.State(found.State.Status).Up(), Restarts: found.RestartCount,
+	}, nil
+}
+
+// EndHelper removes a helper, and tells whether it is gone: one that has been started
+// again meanwhile is not. With force it is killed where it runs.
+func (c *Client) EndHelper(ctx context.Context, id string, force bool) (gone bool, err error) {
+	err = c.removeContainer(ctx, id, false, force)
+	switch {
+	case err == nil, isNotFound(err):
 		return true, nil
-	case core.State(found.object("State").text("Status")).Up():
+	case isConflict(err) && !force:
 		return false, nil
 	}
-	if err := c.removeContainer(ctx, found.text("Id"), false, true); err != nil && !isNotFound(err) {
-		return false, fmt.Errorf("remove %s: %w", name, err)
-	}
-	return true, nil
+	return false, fmt.Errorf("remove a helper: %w", err)
 }
 
 // Resign keeps the engine from starting the container again that this process runs

@@ -134,7 +134,7 @@ func cutOff(err error) bool {
 }
 
 var cuts = []string{
-	"eof", "connection reset", "broken pipe", "500 internal server error", "bad gateway", "service unavailable", "gateway timeout",
+	"unexpected eof", ": eof", "connection reset", "broken pipe", "500 internal server error", "bad gateway", "service unavailable", "gateway timeout",
 }
 
 // pullReasons are tried in their order: the message about a repository that may

@@ -1,17 +1,79 @@
 package docker
 
 import (
+	"context"
+	"fmt"
 	"os"
+	"path"
 	"regexp"
 	"strings"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/refit-dev/refit/core"
 )
 
 // Self returns the full id of the container that this process runs in, "" where
-// it runs in none that it can see.
+// it runs in none that it can see. Where control groups do not tell, it may be the id of
+// the container whose network this one shares: see Client.Self.
 func Self() string {
 	cgroup, _ := os.ReadFile("/proc/self/cgroup") // an empty file names nothing
 	mounts, _ := os.ReadFile("/proc/self/mountinfo")
 	return selfFrom(string(cgroup), string(mounts))
+}
+
+// Self finds the container that this process runs in; the zero Status where it runs in
+// none that the engine knows. A container that shares another one's network has that
+// one's files mounted, and then only its program tells which of them it is: where that
+// does not tell either it is an error, because who takes another container for himself
+// would do to it what he may do to himself only.
+func (c *Client) Self(ctx context.Context) (core.Status, error) {
+	id := Self()
+	if id == "" {
+		return core.Status{}, nil
+	}
+	cgroup, _ := os.ReadFile("/proc/self/cgroup")
+	if selfFrom(string(cgroup), "") != id {
+		var err error
+		if id, err = c.amongGuests(ctx, id); err != nil {
+			return core.Status{}, err
+		}
+	}
+	return c.Look(ctx, id)
+}
+
+// amongGuests tells which it is, of a container and those that share its network.
+func (c *Client) amongGuests(ctx context.Context, host string) (string, error) {
+	all, err := c.api.ContainerList(ctx, container.ListOptions{})
+	if err != nil {
+		return "", fmt.Errorf("list the containers: %w", err)
+	}
+	ids := []string{host}
+	for _, one := range all {
+		if one.HostConfig.NetworkMode == "container:"+host {
+			ids = append(ids, one.ID)
+		}
+	}
+	if len(ids) == 1 {
+		return host, nil
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find out what our own program is: %w", err)
+	}
+	var ours []string
+	for _, id := range ids {
+		var found container.InspectResponse
+		if err := c.inspectContainer(ctx, id, &found); err != nil && !isNotFound(err) {
+			return "", fmt.Errorf("inspect %s: %w", core.Short(id), err)
+		}
+		if found.ContainerJSONBase != nil && path.Base(found.Path) == path.Base(program) {
+			ours = append(ours, id)
+		}
+	}
+	if len(ours) != 1 {
+		return "", fmt.Errorf("which of the containers that share the network of %s Refit runs in cannot be told: give it another network, or --cgroupns host", core.Short(host))
+	}
+	return ours[0], nil
 }
 
 var (

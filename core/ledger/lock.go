@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -82,12 +83,14 @@ func (l *Ledger) Beat(life Life) error {
 	if err != nil {
 		return fmt.Errorf("write sign of life: %w", err)
 	}
-	// Renamed into place, so that a reader never finds half of it.
+	// Renamed into place, so that a reader never finds half of it. The name before that
+	// is this writer's own: while Refit is replaced there are two.
 	path := l.path(aliveName)
-	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
+	fresh := fmt.Sprintf("%s.%.12s", path, cmp.Or(life.By, "new"))
+	if err := os.WriteFile(fresh, text, 0o600); err != nil {
 		return fmt.Errorf("write sign of life: %w", err)
 	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := os.Rename(fresh, path); err != nil {
 		return fmt.Errorf("write sign of life: %w", err)
 	}
 	return nil

@@ -3,6 +3,7 @@ package loop
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/refit-dev/refit/core"
@@ -138,7 +139,7 @@ func (l *Loop) watched(c core.Container) (core.Policy, bool) {
 	p, _, readable := l.policyOf(c)
 	asked := p.Enabled || !readable && p.From["enable"] == ""
 	switch {
-	case !asked, p.Scope != l.Settings.Scope, c.ID == l.Settings.Self && !l.Settings.Helper:
+	case !asked, p.Scope != l.Settings.Scope, c.ID == l.Settings.Self && l.Settings.SelfBar != "":
 		return p, false
 	case !c.State.Up() && c.State != core.Paused && !l.Settings.IncludeStopped:
 		return p, false
@@ -151,5 +152,5 @@ func (l *Loop) watched(c core.Container) (core.Policy, bool) {
 // reserved tells whether the name is one that a container has only while it is
 // being replaced.
 func reserved(name string) bool {
-	return core.BaseName(name) != name
+	return strings.HasSuffix(name, core.NewSuffix) || strings.HasSuffix(name, core.OldSuffix)
 }

@@ -71,11 +71,11 @@ func TestWhenContainersAreDue(t *testing.T) {
 			loop: func(l *Loop) { l.Only = []string{"db"} }, during: day,
 		},
 		"Refit that can send a helper is due like any other": {
-			loop:   func(l *Loop) { l.Settings.Self, l.Settings.Helper = "id-web", true },
+			loop:   func(l *Loop) { l.Settings.Self = "id-web" },
 			labels: []string{"schedule=0 4 * * *"}, during: 5 * time.Hour, want: []string{"4h0m0s: web"},
 		},
-		"Refit itself is never due": {
-			loop: func(l *Loop) { l.Settings.Self = "id-web" }, during: day,
+		"Refit that cannot is never due": {
+			loop: func(l *Loop) { l.Settings.Self, l.Settings.SelfBar = "id-web", "why" }, during: day,
 		},
 	}
 	for name, tt := range tests {

@@ -37,6 +37,9 @@ func (u *Updater) Recover(ctx context.Context) ([]core.Result, error) {
 	marked, foreign := u.marked(all, attempts, kept)
 	results := foreign
 	for _, a := range slices.Concat(attempts, marked) {
+		if u.others(a) {
+			continue
+		}
 		if u.concernsSelf(a) {
 			err = errors.Join(err, fmt.Errorf("recover %s: %w", a.Name, u.sendAfter(ctx, a)))
 			continue

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/refit-dev/refit/core"
 )
@@ -33,7 +34,12 @@ func (v *voyage) handOver(ctx context.Context, s core.Step) []core.Result {
 	if held, why := v.await(s); held {
 		return together(s, settled(why))
 	}
+	open, err := v.Journal.Attempts(ctx)
 	switch {
+	case err != nil:
+		return together(s, settled(s.Held(core.LedgerFailed, "read the ledger: %v", err)))
+	case len(open) > 0:
+		return together(s, settled(s.Held(core.InReplacement, "the replacement of %s is not over yet: that comes first", open[0].Name)))
 	case ctx.Err() != nil:
 		return together(s, settled(s.Held(core.Cancelled, "Refit was asked to end before it began")))
 	case v.proofs.get(keyOf(s.To)) == failed:
@@ -53,6 +59,15 @@ func (v *voyage) handOver(ctx context.Context, s core.Step) []core.Result {
 
 // errHelperAtWork is why an attempt that concerns this process is not over yet.
 var errHelperAtWork = errors.New("a helper goes on with it")
+
+// HelperAtWork tells whether an error of Recover says that a helper was sent: when it is
+// done, Recover should be called again.
+func HelperAtWork(err error) bool { return errors.Is(err, errHelperAtWork) }
+
+// others tells whether an attempt is none of a helper's business.
+func (u *Updater) others(a core.Attempt) bool {
+	return u.Only != "" && !slices.ContainsFunc(a.Swaps(), func(s core.Swap) bool { return s.Name == u.Only })
+}
 
 // sendAfter leaves an attempt that concerns this process to a helper, which is made
 // from the image that was good before.

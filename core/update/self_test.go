@@ -20,7 +20,7 @@ func (s sent) Send(_ context.Context, image string) error { return s(image) }
 
 // asSelf makes web the container that the updater runs in.
 func asSelf(b *bench, d sent) {
-	b.updater.Settings.Self, b.updater.Settings.Helper = b.look("web").ID, true
+	b.updater.Settings.Self = b.look("web").ID
 	b.updater.Deputy = d
 }
 
@@ -65,6 +65,31 @@ func TestRefitItselfIsHeldWhereNoHelperCanBeSent(t *testing.T) {
 		b.publish(coretest.Good)
 		want(t, b.cycleAll(b.Context())[0], core.OutcomeHeld, core.EngineFailed)
 		b.wantSame()
+	})
+}
+
+func TestRefitItselfWaitsForWhatIsStillOpen(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
+		b.engine.Publish(coretest.Reference("db", "1"), coretest.Image{Kind: coretest.Good})
+		b.run(coretest.Spec{Name: "other", Reference: "db:1"})
+		asSelf(b, func(string) error {
+			t.Error("a helper was sent")
+			return nil
+		})
+		open := core.Attempt{ID: "0123456789abcdef", Owner: b.updater.Owner, Line: core.LineRollback}
+		open.Name, open.Predecessor = "other", b.look("other").ID
+		if err := b.journal.Save(b.Context(), open); err != nil {
+			t.Fatal(err)
+		}
+		b.publish(coretest.Good)
+		if got := outcomes(b.cycleAll(b.Context()))["web"]; got != "held in-replacement" {
+			t.Errorf("got %s, want it held", got)
+		}
+		b.updater.Only = "web"
+		if results, err := b.updater.Recover(b.Context()); err != nil || len(results) > 0 {
+			t.Errorf("a helper recovered %v (error %v), which is none of its business", results, err)
+		}
 	})
 }
 

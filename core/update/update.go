@@ -26,7 +26,7 @@ type Updater struct {
 	Reader   Reader        // nil if nobody can be asked what an image says
 	Journal  Journal       // required
 	Hooks    Hooks         // nil if there are none
-	Deputy   Deputy        // nil outside of a container; required with Settings.Helper
+	Deputy   Deputy        // required where Settings.Self is set
 	Settings core.Settings // required
 	// Policies are of the same Settings, and remember from one plan to the next what
 	// labels say; nil remembers it for one plan.
@@ -41,6 +41,9 @@ type Updater struct {
 	// Adopt lets Recover finish or undo what another Refit began, too. Only a
 	// person can know that the other one is gone.
 	Adopt bool
+	// Only limits Recover to the replacements that a container of this name takes part
+	// in; "" means all of them.
+	Only string
 	// Parallel bounds the containers that are between stop and start at one
 	// time; 0 means 4.
 	Parallel int
