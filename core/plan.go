@@ -192,10 +192,8 @@ func (w World) survey() []Step {
 			s.settle(Hold, InReplacement, "a replacement of it is in progress or was interrupted")
 		case !ok:
 			s.Action, s.Reason = Hold, bad
-		case c.ID == w.Settings.Self && w.Settings.SelfBar != "":
-			s.settle(Hold, Unsupported, "this is Refit itself: %s", w.Settings.SelfBar)
-		case c.ID == w.Settings.Self && s.Policy.Strategy == StartFirst:
-			s.settle(Hold, Unsupported, "this is Refit itself: two of them do not run side by side, use the strategy stop-first")
+		case w.selfBar(s) != "":
+			s.settle(Hold, Unsupported, "this is Refit itself: %s", w.selfBar(s))
 		default:
 			s.obstacles(w)
 		}
@@ -205,6 +203,17 @@ func (w World) survey() []Step {
 		steps = append(steps, s)
 	}
 	return steps
+}
+
+// selfBar says why the step's container, if it is Refit's own, cannot be replaced.
+func (w World) selfBar(s Step) string {
+	switch {
+	case s.Container.ID != w.Settings.Self:
+		return ""
+	case w.Settings.SelfBar == "" && s.Policy.Strategy == StartFirst:
+		return "two of them do not run side by side, use the strategy stop-first"
+	}
+	return w.Settings.SelfBar
 }
 
 // concerns settles the steps of containers that are none of this Refit's

@@ -101,20 +101,19 @@ func (s *session) standBy(ctx context.Context) error {
 	var seen docker.HelperState
 	began := time.Now()
 	for said := false; ; {
-		now, err := s.client.LookHelper(ctx, s.helperName(), s.owner())
-		if err == nil && now.ID != "" {
-			seen = now
-			now, err = s.mindHelper(ctx, now, began)
-		}
+		now, err := s.mindHelper(ctx, began)
 		switch {
-		case err == nil && now.ID == "" && seen.ID == "":
-			return nil
-		case err == nil && now.ID == "":
-			s.tellHelped(ctx, seen.Created)
-			return s.beat(time.Now().Add(time.Minute))
 		case err != nil && !said:
 			said = true
 			s.log.Warn("asking again whether a helper is at work", slog.Any("error", err))
+		case err != nil:
+		case now.Up:
+			seen = now
+		case seen.Up:
+			s.tellHelped(ctx, seen.Created)
+			return s.beat(time.Now().Add(time.Minute))
+		default:
+			return nil
 		}
 		if !sleep(ctx, lookHelper) {
 			return nil
@@ -122,9 +121,13 @@ func (s *session) standBy(ctx context.Context) error {
 	}
 }
 
-// mindHelper removes a helper that has ended, or that should have, and else gives a sign
-// of life. It returns the zero state where it is gone.
-func (s *session) mindHelper(ctx context.Context, h docker.HelperState, began time.Time) (docker.HelperState, error) {
+// mindHelper looks for a helper. It removes one that has ended, or that should have; while
+// one is at work it gives a sign of life.
+func (s *session) mindHelper(ctx context.Context, began time.Time) (docker.HelperState, error) {
+	h, err := s.client.LookHelper(ctx, s.helperName(), s.owner())
+	if err != nil || h.ID == "" {
+		return h, err
+	}
 	late := time.Since(began) > longestAside || h.Restarts > mostRestarts
 	if h.Up && !late {
 		if !s.aside {
@@ -135,7 +138,7 @@ func (s *session) mindHelper(ctx context.Context, h docker.HelperState, began ti
 	}
 	s.aside = false
 	gone, err := s.client.EndHelper(ctx, h.ID, late)
-	if !gone || err != nil {
+	if h.Up = !gone; err != nil || h.Up {
 		return h, err
 	}
 	if late {
@@ -146,7 +149,7 @@ func (s *session) mindHelper(ctx context.Context, h docker.HelperState, began ti
 			Reason: core.Reason{Code: core.Interrupted, Text: text},
 		}})
 	}
-	return docker.HelperState{}, nil
+	return h, nil
 }
 
 // sleep tells whether it slept to the end.
