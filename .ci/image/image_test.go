@@ -20,7 +20,7 @@ func archive(t *testing.T, then time.Time, engine string) []byte {
 	t.Helper()
 	var layer bytes.Buffer
 	w := tar.NewWriter(&layer)
-	err := w.WriteHeader(&tar.Header{Name: "refit", Mode: 0o755, Size: 5, ModTime: then})
+	err := w.WriteHeader(&tar.Header{Name: "refit", Mode: 0o755, Size: 5, ModTime: then, Uname: engine})
 	if err != nil {
 		t.Fatal(err)
 	}

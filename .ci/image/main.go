@@ -8,7 +8,9 @@
 package main
 
 import (
+	"archive/tar"
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
@@ -51,22 +54,68 @@ func run(in io.Reader, out io.Writer, reference, arch string, made time.Time) er
 	return tarball.Write(tag, img, out)
 }
 
-// settled has nothing left in it of the time and the engine that it was made with.
+// settled has the files and the settings of the image, and nothing of the time and the
+// engine that it was made with.
 func settled(img v1.Image, arch string, made time.Time) (v1.Image, error) {
-	img, err := mutate.Canonical(img)
+	layers, err := img.Layers()
 	if err != nil {
 		return nil, err
 	}
-	if img, err = mutate.Time(img, made); err != nil {
-		return nil, err
+	for i, layer := range layers {
+		if layers[i], err = plain(layer, made); err != nil {
+			return nil, fmt.Errorf("layer %d: %w", i, err)
+		}
 	}
 	found, err := img.ConfigFile()
 	if err != nil {
 		return nil, err
 	}
-	config := found.DeepCopy()
-	config.OS, config.Architecture, config.Variant = "linux", arch, ""
+	fresh, err := mutate.AppendLayers(empty.Image, layers...)
+	if err != nil {
+		return nil, err
+	}
+	shell, err := fresh.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	config := shell.DeepCopy()
+	config.OS, config.Architecture, config.Created = "linux", arch, v1.Time{Time: made}
+	config.Config, config.History = found.Config, nil
+	config.Config.Hostname = ""
 	config.Config.Image = "" // the one before the last instruction, of that engine alone
-	config.History = nil     // an engine has a manner of its own to write it
-	return mutate.ConfigFile(img, config)
+	return mutate.ConfigFile(fresh, config)
+}
+
+// plain writes a layer anew. Engines differ in what they say of an owner's name.
+func plain(layer v1.Layer, made time.Time) (v1.Layer, error) {
+	in, err := layer.Uncompressed()
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	var out bytes.Buffer
+	from, to := tar.NewReader(in), tar.NewWriter(&out)
+	for {
+		h, err := from.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		err = to.WriteHeader(&tar.Header{
+			Typeflag: h.Typeflag, Name: h.Name, Linkname: h.Linkname, Size: h.Size, Mode: h.Mode & 0o7777,
+			Uid: h.Uid, Gid: h.Gid, ModTime: made, Format: tar.FormatUSTAR,
+		})
+		if err != nil {
+			return nil, err
+		}
+		if _, err := io.Copy(to, from); err != nil {
+			return nil, err
+		}
+	}
+	if err := to.Close(); err != nil {
+		return nil, err
+	}
+	return tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(out.Bytes())), nil })
 }
