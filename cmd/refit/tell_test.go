@@ -126,7 +126,7 @@ func TestTheSidecarLooksAfterItsOwnScopeAndNamesOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.settings.Self = "self"
+	c.settings.Self, c.settings.SelfBar = "self", "why"
 	s := &session{program: &program{config: c}}
 	var got []string
 	for _, step := range s.ours(all) {

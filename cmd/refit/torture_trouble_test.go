@@ -158,7 +158,7 @@ func TestTortureByTheRegistry(t *testing.T) {
 		"it answers 500": {"pull-failed", func(*registrytest.Registry) registrytest.Trouble {
 			return registrytest.On("GET", registrytest.Manifests, registrytest.Status(http.StatusInternalServerError))
 		}},
-		"it cuts the connection in the middle of a layer": {"pull-failed", func(*registrytest.Registry) registrytest.Trouble {
+		"it cuts the connection in the middle of a layer": {"registry-unreachable", func(*registrytest.Registry) registrytest.Trouble {
 			return registrytest.On("GET", registrytest.Blobs, cut)
 		}},
 	}

@@ -83,6 +83,8 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		kind = strings.TrimSuffix(kind, "s")
 	}
 	answer, found := d.answer(kind, id)
+	w.Header().Set("Api-Version", "1.41") // by which an engine's answers are known
+	w.Header().Set("Content-Type", "application/json")
 	if !found {
 		w.WriteHeader(http.StatusNotFound)
 		answer = map[string]string{"message": "no such " + kind}
