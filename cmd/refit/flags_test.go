@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -18,23 +17,18 @@ import (
 
 // configure settles a command line without running the command.
 func configure(args []string, env map[string]string) (config, error) {
-	c := newConfig()
-	l, err := arrange(args)
-	if err != nil {
-		return c, err
-	}
-	c.command, c.names, c.foreign = l.command, l.names, l.foreign
-	flags := flagsOf(l.command)
-	act := func() error { return settle(&c, flags, func(name string) string { return env[name] }) }
-	return c, newApp(l.command, flags, act, io.Discard, io.Discard).RunContext(context.Background(), l.words())
+	return configOf(context.Background(), args, func(name string) string { return env[name] })
 }
 
-var configurations = map[string]struct {
+// settling is what becomes of a command line and an environment.
+type settling struct {
 	args []string
 	env  map[string]string
 	got  func(config) any
 	want any
-}{
+}
+
+var configurations = map[string]settling{
 	"the command line of a fleet's crontab works as written": {
 		args: []string{"--schedule", "0 0 4 * * *", "--cleanup"},
 		got: func(c config) any {
@@ -236,7 +230,13 @@ var configurations = map[string]struct {
 
 func TestFlagsAndVariablesReachTheConfiguration(t *testing.T) {
 	t.Parallel()
-	for name, tt := range configurations {
+	comeTo(t, configurations)
+}
+
+// comeTo is a test for each row.
+func comeTo(t *testing.T, rows map[string]settling) {
+	t.Helper()
+	for name, tt := range rows {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c, err := configure(tt.args, tt.env)

@@ -50,15 +50,14 @@ func (s *session) scopeOf(ctx context.Context, id string) (string, error) {
 }
 
 // configOf is what a command line and an environment come to.
-func configOf(ctx context.Context, args []string, getenv func(string) string) (config, error) {
-	c := newConfig()
+func configOf(ctx context.Context, args []string, getenv func(string) string) (c config, err error) {
 	l, err := arrange(args)
 	if err != nil {
-		return c, err
+		return config{}, err
 	}
-	c.command = l.command
-	flags := flagsOf(l.command)
-	act := func() error { return settle(&c, flags, getenv) }
-	err = newApp(l.command, flags, act, io.Discard, io.Discard).RunContext(ctx, l.words())
+	err = l.read(ctx, getenv, io.Discard, io.Discard, func(settled config) error {
+		c = settled
+		return nil
+	})
 	return c, err
 }

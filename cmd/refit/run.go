@@ -48,23 +48,33 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return complain(stderr, err)
 	}
 	code := exitDone
-	flags := flagsOf(l.command)
-	act := func() error {
-		p := &program{config: newConfig(), getenv: getenv, stdout: stdout, stderr: stderr}
-		p.command, p.names, p.foreign = l.command, l.names, l.foreign
-		if err := settle(&p.config, flags, getenv); err != nil {
-			return err
-		}
+	act := func(c config) error {
+		p := &program{config: c, getenv: getenv, stdout: stdout, stderr: stderr}
 		p.share()
 		p.log = newLog(p.stderr, p.config)
 		var err error
 		code, err = findCommand(l.command).run(ctx, p)
 		return err
 	}
-	if err := newApp(l.command, flags, act, stdout, stderr).RunContext(ctx, l.words()); err != nil {
+	if err := l.read(ctx, getenv, stdout, stderr, act); err != nil {
 		return complain(stderr, err)
 	}
 	return code
+}
+
+// read hands what the line and an environment come to to act. Where help is asked for it
+// prints that instead.
+func (l line) read(ctx context.Context, getenv func(string) string, stdout, stderr io.Writer, act func(config) error) error {
+	flags := flagsOf(l.command)
+	settled := func() error {
+		c := newConfig()
+		c.command, c.names, c.foreign = l.command, l.names, l.foreign
+		if err := settle(&c, flags, getenv); err != nil {
+			return err
+		}
+		return act(c)
+	}
+	return newApp(l.command, flags, settled, stdout, stderr).RunContext(ctx, l.words())
 }
 
 // words are the line as urfave/cli reads it. The names stay out of it: the

@@ -33,12 +33,7 @@ func goodValue(w watchtower.Word) string {
 	return "1"
 }
 
-var movedLines = map[string]struct {
-	args []string
-	env  map[string]string
-	got  func(config) any
-	want any
-}{
+var movedLines = map[string]settling{
 	"letters, one by one": {
 		args: []string{"-c", "-i", "30", "-e", "-m", "-R", "-S", "-d"},
 		got: func(c config) any {
@@ -129,18 +124,7 @@ var movedLines = map[string]struct {
 
 func TestFlagsOfWatchtowersWorkAsTheyAreTyped(t *testing.T) {
 	t.Parallel()
-	for name, tt := range movedLines {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c, err := configure(tt.args, tt.env)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(tt.want, tt.got(c)); diff != "" {
-				t.Errorf("configuration (-want +got):\n%s", diff)
-			}
-		})
-	}
+	comeTo(t, movedLines)
 }
 
 // TestEveryWordOfWatchtowersDoesWhatItsRowSays types each flag and sets each variable.
