@@ -2,12 +2,7 @@ package main
 
 import (
 	"io"
-	"log"
-	"net"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,40 +32,8 @@ type guard struct {
 // guarding serves a guard in front of the engine at the socket, until the test ends.
 func guarding(t testing.TB, socket string) *guard {
 	t.Helper()
-	// Not t.TempDir(): a socket's path has at most 107 bytes.
-	dir, err := os.MkdirTemp("", "refit-g-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Errorf("tidy up: %v", err)
-		}
-	})
-	listener, err := net.Listen("unix", filepath.Join(dir, "s"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := &guard{host: "unix://" + listener.Addr().String(), passed: map[string]bool{}}
-	g.engine = &httputil.ReverseProxy{
-		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: "engine"}) },
-		Transport:     &http.Transport{DialContext: dialling(socket)},
-		FlushInterval: -1,
-		// What does not reach the engine looks to refit as it would without us.
-		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
-		ErrorLog:     log.New(io.Discard, "", 0),
-	}
-	server := httptest.NewUnstartedServer(g)
-	if err := server.Listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	server.Listener = listener
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.Start()
-	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
-	})
+	g := &guard{engine: relay(socket), passed: map[string]bool{}}
+	g.host = serveSocket(t, g, nil)
 	return g
 }
 

@@ -6,14 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -44,45 +40,14 @@ type interceptor struct {
 // intercept makes an interceptor in front of the engine at the socket, until the test ends.
 func intercept(t testing.TB, socket string) *interceptor {
 	t.Helper()
-	// Not t.TempDir(): a socket's path has at most 107 bytes.
-	dir, err := os.MkdirTemp("", "refit-p-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Errorf("tidy up: %v", err)
-		}
-	})
-	listener, err := net.Listen("unix", filepath.Join(dir, "s"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &interceptor{host: "unix://" + listener.Addr().String(), started: make(chan struct{})}
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: dialling(socket)}
-	p.engine = &httputil.ReverseProxy{
-		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: "engine"}) },
-		Transport:      transport,
-		FlushInterval:  -1,
-		ModifyResponse: p.narrow,
-		// What does not reach the engine looks to refit as it would without us.
-		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
-		ErrorLog:     log.New(io.Discard, "", 0),
-	}
-	server := httptest.NewUnstartedServer(p)
-	if err := server.Listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	server.Listener = listener
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	p := &interceptor{started: make(chan struct{})}
+	engine := relay(socket)
+	engine.Transport = &http.Transport{DisableKeepAlives: true, DialContext: dialling(socket)}
+	engine.ModifyResponse = p.narrow
+	p.engine = engine
 	// A client repeats by itself what it has sent over a connection that had
 	// been used before: then no answer would be lost.
-	server.Config.SetKeepAlivesEnabled(false)
-	server.Start()
-	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
-	})
+	p.host = serveSocket(t, p, func(s *http.Server) { s.SetKeepAlivesEnabled(false) })
 	return p
 }
 
