@@ -135,18 +135,17 @@ func (s *session) reach(ctx context.Context) error {
 	}
 	for i, name := range s.names {
 		found, err := s.client.Look(short, strings.TrimPrefix(name, "/"))
-		if err != nil {
+		if err == nil && !found.Exists() && s.command == "" { // whose update was cut short: the sidecar gives it its name back
+			found, err = s.client.Look(short, strings.TrimPrefix(name, "/")+core.OldSuffix)
+			found.Name = strings.TrimSuffix(found.Name, core.OldSuffix)
+		}
+		switch {
+		case err != nil:
 			return fmt.Errorf("look for container %s: %w", name, err)
-		}
-		if !found.Exists() && s.command == "" { // a sidecar that was killed while it had no name gives it back
-			if found, err = s.client.Look(short, strings.TrimPrefix(name, "/")+core.OldSuffix); err != nil {
-				return fmt.Errorf("look for container %s: %w", name, err)
-			}
-		}
-		if !found.Exists() {
+		case !found.Exists():
 			return s.noSuch(short, name)
 		}
-		s.names[i] = core.BaseName(found.Name)
+		s.names[i] = found.Name
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -43,9 +42,9 @@ func (c *Client) Help(ctx context.Context, h Helper) error {
 	case core.State(found.object("State").text("Status")).Up():
 		return nil
 	default:
-		// Without force: what has been started again meanwhile is at work.
-		if err := c.removeContainer(ctx, found.text("Id"), false, false); err != nil && !isNotFound(err) {
-			return fmt.Errorf("remove %s, which has ended: %w", h.Name, err)
+		gone, err := c.EndHelper(ctx, found.text("Id"), false)
+		if err != nil || !gone { // it has been started again, and is at work
+			return err
 		}
 	}
 	id, err := c.createHelper(ctx, h)
@@ -62,10 +61,8 @@ func (c *Client) Help(ctx context.Context, h Helper) error {
 func (c *Client) discardHelper(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTime)
 	defer cancel()
-	if err := c.removeContainer(ctx, id, false, false); err != nil && !isNotFound(err) {
-		return fmt.Errorf("remove what was made of it: %w", err)
-	}
-	return nil
+	_, err := c.EndHelper(ctx, id, false)
+	return err
 }
 
 func (c *Client) createHelper(ctx context.Context, h Helper) (string, error) {
@@ -92,7 +89,7 @@ func (c *Client) createHelper(ctx context.Context, h Helper) (string, error) {
 func (f facts) helper(h Helper, api string) object {
 	s := f.stated()
 	f.subtract(s.config, object{})
-	for _, key := range []string{"Hostname", "Domainname", "MacAddress", "ExposedPorts"} {
+	for _, key := range []string{"Hostname", "Domainname", "ExposedPorts"} {
 		delete(s.config, key)
 	}
 	s.config["Image"] = h.Image
@@ -120,7 +117,7 @@ func (f facts) helper(h Helper, api string) object {
 func (f facts) unaddressed() facts {
 	f.Container = f.Container.clone()
 	networks := f.Container.object("NetworkSettings").object("Networks")
-	for name := range maps.Keys(networks) {
+	for name := range networks {
 		for _, key := range []string{"IPAMConfig", "MacAddress", "Aliases"} {
 			delete(networks.object(name), key)
 		}
