@@ -168,12 +168,30 @@ func (c *Client) watch(hook any, stream grpc.ServerStream, _ *grpc.StreamServerI
 	for _, id := range metadata.ValueFromIncomingContext(stream.Context(), idKey) {
 		if value, there := c.calls.Load(id); there {
 			running := value.(*call)
-			close(running.began)
-			running.begin()
 			defer close(running.ended)
+			stream = opening{stream, sync.OnceFunc(func() {
+				close(running.began)
+				running.begin()
+			})}
 		}
 	}
 	return serve(hook, stream)
+}
+
+// opening is a stream whose stage begins with the first message: one that is cancelled
+// before that never runs.
+type opening struct {
+	grpc.ServerStream
+	begin func()
+}
+
+// RecvMsg is the stream's.
+func (o opening) RecvMsg(m any) error {
+	err := o.ServerStream.RecvMsg(m)
+	if err == nil {
+		o.begin()
+	}
+	return err
 }
 
 // run reads the stream to its end and holds it to the protocol.
