@@ -146,7 +146,7 @@ func (e *Engine) Signalled(_ context.Context, id string, since time.Time) (bool,
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c := e.containers[id]
-	return c != nil && !c.signalled.Before(since) && !c.signalled.IsZero(), nil
+	return c != nil && c.signalled.After(since), nil
 }
 
 // Start starts, as update.Runner says.

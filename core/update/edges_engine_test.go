@@ -169,3 +169,75 @@ func TestACommittedUpdateIsNotTurnedRoundForAnEngineThatIsAway(t *testing.T) {
 		b.wantStanding(image.ID)
 	})
 }
+
+// revived is an engine that died once, and with it the new container: back again, it
+// has started that as its policy says, and counts it as a restart. Seen on 28.5.
+type revived struct {
+	update.Engine
+	died, away func() bool
+	stopped    bool
+}
+
+func (r *revived) Look(ctx context.Context, nameOrID string) (core.Status, error) {
+	if r.away() {
+		return core.Status{}, errors.New("connection refused")
+	}
+	s, err := r.Engine.Look(ctx, nameOrID)
+	if s.Mark != nil && s.State == core.Running && r.died() && !r.stopped {
+		s.RestartCount++
+	}
+	return s, err
+}
+
+func (r *revived) Stop(ctx context.Context, id, signal string, grace time.Duration) error {
+	if s, err := r.Engine.Look(ctx, id); err == nil && s.Mark != nil {
+		r.stopped = true
+	}
+	return r.Engine.Stop(ctx, id, signal, grace)
+}
+
+func constantly(yes bool) func() bool { return func() bool { return yes } }
+
+// A restart that came while the engine, or Refit, was away proves nothing: the new
+// container is started once more, and that counts.
+func TestARestartWhileNobodyWatchedIsNoVerdict(t *testing.T) {
+	t.Parallel()
+	t.Run("Refit and the engine died", func(t *testing.T) {
+		t.Parallel()
+		inBubble(t, func(b *bench) {
+			image := b.publish(coretest.Good)
+			b.runUntil(nth("start", 1), true)
+			b.updater = b.newUpdater(&revived{Engine: b.engine, died: constantly(true), away: constantly(false)})
+			results, err := b.updater.Recover(b.Context())
+			if err != nil || len(results) != 1 {
+				b.Fatalf("got %v, %v, want one result", results, err)
+			}
+			want(b.T, results[0], core.OutcomeRecovered, core.Interrupted)
+			b.wantStanding(image.ID)
+		})
+	})
+	t.Run("the engine died", func(t *testing.T) {
+		t.Parallel()
+		inBubble(t, func(b *bench) {
+			image := b.publish(coretest.Good)
+			began := time.Now()
+			b.updater = b.newUpdater(&revived{
+				Engine: b.engine,
+				died:   func() bool { return time.Since(began) > 5*time.Second },
+				away:   func() bool { since := time.Since(began); return since > 5*time.Second && since < 10*time.Second },
+			})
+			want(b.T, b.cycle(b.Context()), core.OutcomeUpdated, core.NewImage)
+			b.wantStanding(image.ID)
+		})
+	})
+	t.Run("it crashes again and again", func(t *testing.T) {
+		t.Parallel()
+		inBubble(t, func(b *bench) {
+			b.setPolicy("always")
+			b.publish(coretest.CrashLater)
+			b.runUntil(nth("start", 1), true)
+			time.Sleep(time.Minute)
+			want(b.T, b.recover()[0], core.OutcomeRolledBack, core.GateFailed)
+		})
+	})
+}

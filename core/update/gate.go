@@ -85,8 +85,10 @@ func (s *swap) signalled(ctx context.Context, first core.Status) bool {
 	return err != nil
 }
 
-// startAgain brings S back after a disturbance. An engine that shuts down still
-// answers for a moment, so a refusal is tried again for a while.
+// startAgain brings S back after a disturbance. One that was restarted meanwhile, which
+// may have been for the engine's end (seen on 28.5), is stopped first: only a start by
+// hand begins to count anew. An engine that shuts down still answers for a moment, so a
+// refusal is tried again for a while.
 func (s *swap) startAgain(ctx context.Context) error {
 	var err error
 	for range 30 {
@@ -96,8 +98,12 @@ func (s *swap) startAgain(ctx context.Context) error {
 			return seen
 		case seen == nil && !now.Exists():
 			return fail(core.ChangedMeanwhile, "somebody removed the new container")
-		case seen == nil && now.State.Up():
+		case seen == nil && now.State.Up() && !crashed(now):
 			return nil
+		case seen == nil && now.State.Up():
+			if err = s.halt(ctx, ""); err == nil {
+				continue
+			}
 		case seen == nil:
 			if err = s.r.Engine.Start(ctx, s.next()); err == nil {
 				return nil
@@ -166,10 +172,15 @@ func (s *swap) judgeHealth(now core.Status, since time.Duration) (passed bool, e
 	}
 }
 
-// restarted tells whether the engine has started it again since first. A start by
-// hand sets the count to zero, so any other number is a crash.
+// restarted tells whether the engine has started it again since first.
 func restarted(first, now core.Status) bool {
-	return now.State == core.Restarting || now.RestartCount > 0 || !now.StartedAt.Equal(first.StartedAt)
+	return crashed(now) || !now.StartedAt.Equal(first.StartedAt)
+}
+
+// crashed tells whether the engine has started it again since its last start by hand,
+// which sets the count to zero, or is about to.
+func crashed(now core.Status) bool {
+	return now.State == core.Restarting || now.RestartCount > 0
 }
 
 // exit says how a container ended, "" while it runs: the engine then shows a zero

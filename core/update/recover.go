@@ -150,7 +150,8 @@ func (s *swap) bringUp(ctx context.Context, now core.Status) error {
 		return fail(core.Interrupted, "an update was interrupted before the new container ran")
 	case never, s.Part == core.Restarts && !now.State.Up():
 		return s.start(ctx) // its turn had not come
-	case now.State == core.Exited && (now.ExitCode != 0 || s.Policy.GateStable > 0):
+	case crashed(now) && !s.unjudged(),
+		now.State == core.Exited && (now.ExitCode != 0 || s.Policy.GateStable > 0):
 		// It ended while nobody watched: by itself, or with the engine. It gets its
 		// chance again.
 		return s.startAgain(ctx)
@@ -169,9 +170,7 @@ func (s *swap) rejoin(ctx context.Context) (err error) {
 	if !stale || !s.now.State.Up() {
 		return nil
 	}
-	stopping, cancel := uncut(ctx, s.grace()+callLimit)
-	defer cancel()
-	if err := s.r.Engine.Stop(stopping, s.now.ID, s.Policy.StopSignal, s.Policy.StopTimeout); err != nil {
+	if err := s.halt(ctx, s.Policy.StopSignal); err != nil {
 		return engineFailed(err, "restart it after what it hangs on")
 	}
 	if err := s.startAgain(ctx); err != nil {

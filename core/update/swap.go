@@ -277,13 +277,24 @@ func (s *swap) what() string {
 	return "the new container"
 }
 
-// watch is the gate. Of one that was not well before and has no new image nothing
-// can be told.
+// unjudged tells whether nothing can be told of how it is: it was not well before, and
+// has no new image.
+func (s *swap) unjudged() bool { return s.Ailing && !s.Changes() }
+
+// halt stops what is to run in P's place. With no signal it is the container's own,
+// which always keeps it down.
+func (s *swap) halt(ctx context.Context, signal string) error {
+	ctx, cancel := uncut(ctx, s.grace()+callLimit)
+	defer cancel()
+	return s.r.Engine.Stop(ctx, s.next(), signal, s.Policy.StopTimeout)
+}
+
+// watch is the gate, for whoever can be judged.
 func (s *swap) watch(ctx context.Context) error {
 	if !s.State.Up() || s.left {
 		return nil
 	}
-	if s.Ailing && !s.Changes() {
+	if s.unjudged() {
 		s.r.note("%s was not well before, so that nobody judged how it is now", s.Name)
 		return nil
 	}
