@@ -38,7 +38,7 @@ func (c selfUpdate) String() string {
 	if c.call == 0 {
 		return image + ", nothing goes wrong"
 	}
-	return fmt.Sprintf("%s, %s killed at call %d", image, c.victim, c.call)
+	return fmt.Sprintf("%s, %s gone at call %d", image, c.victim, c.call)
 }
 
 // The victims.
@@ -46,7 +46,7 @@ const (
 	theHelper = "the helper"
 	theRefit  = "the Refit that is there"
 	both      = "both"
-	theEngine = "the engine" // with all that runs on it
+	thePower  = "the power" // the engine's and that of all that runs on it
 )
 
 // TestTortureOfRefitItself is the proof of promise P1 for Refit's own container: whoever
@@ -58,7 +58,7 @@ func TestTortureOfRefitItself(t *testing.T) {
 	for _, good := range []bool{true, false} {
 		calls := b.try(t, selfUpdate{good: good})
 		for call := 1; call <= calls; call++ {
-			for _, victim := range []string{theHelper, theRefit, both, theEngine} {
+			for _, victim := range []string{theHelper, theRefit, both, thePower} {
 				all = append(all, selfUpdate{good, call, victim})
 			}
 		}
@@ -221,8 +221,8 @@ func afterHelper(name string) func(*http.Request) bool {
 // strike kills the victim. Who does not run cannot be killed.
 func (b *selfBench) strike(t testing.TB, name, victim string) {
 	t.Helper()
-	if victim == theEngine {
-		b.engine.Kill()
+	if victim == thePower {
+		b.engine.CutPower()
 		b.engine.Boot()
 		return
 	}

@@ -174,12 +174,19 @@ func (p *Private) Log() string {
 // Pid is the engine's process.
 func (p *Private) Pid() int { return p.process.Process.Pid }
 
-// Kill ends the engine as a power cut would; its containers go on.
+// Kill ends the engine at once; its containers go on.
 func (p *Private) Kill() {
 	p.t.Helper()
 	if err := p.stop(syscall.SIGKILL); err != nil {
 		p.t.Fatalf("kill the engine: %v", err)
 	}
+}
+
+// CutPower ends the engine and all that runs on it at once.
+func (p *Private) CutPower() {
+	p.t.Helper()
+	p.Kill()
+	p.endRest()
 }
 
 // Shutdown ends the engine, and its containers, as a shutdown would.
@@ -190,7 +197,7 @@ func (p *Private) Shutdown() {
 	}
 }
 
-// Boot starts the engine after Kill or Shutdown and waits until it answers.
+// Boot starts the engine after its end, whatever that was, and waits until it answers.
 func (p *Private) Boot() {
 	p.t.Helper()
 	if err := p.start(p.t.Context()); err != nil {

@@ -47,7 +47,15 @@ func TestAPrivateEngineMayBeKilledAndRestarted(t *testing.T) {
 		t.Error("an engine that was killed answers")
 	}
 	p.Boot()
-	p.Wait(id, "running once more", running)
+	third := p.Wait(id, "running once more", running)
+
+	p.CutPower()
+	// One that has ended has no command line, also where nobody has waited for it yet.
+	if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", third.State.Pid)); err == nil && len(line) > 0 {
+		t.Errorf("the container outlived a power cut: %q", line)
+	}
+	p.Boot()
+	p.Wait(id, "running after a power cut", running)
 }
 
 func TestAPrivateEnginesTLSPortWantsACertificate(t *testing.T) {
