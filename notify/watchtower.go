@@ -48,16 +48,9 @@ func FromWatchtower(getenv func(string) string) (channels []Channel, warnings []
 
 // urls are shoutrrr's URLs of all that is set, in its order.
 func (t *tower) urls() ([]string, error) {
-	var all []string
-	list, err := t.secret(towerURL)
+	all, err := t.listed()
 	if err != nil {
 		return nil, err
-	}
-	for _, raw := range strings.Fields(list) {
-		if _, err := ParseChannel(raw); err != nil {
-			return nil, fmt.Errorf("%s: %w", towerURL, err)
-		}
-		all = append(all, raw)
 	}
 	types := strings.FieldsFunc(t.getenv(towerTypes), func(r rune) bool { return r == ' ' || r == ',' })
 	for _, kind := range types {
@@ -67,6 +60,29 @@ func (t *tower) urls() ([]string, error) {
 		}
 		if one != "" {
 			all = append(all, one)
+		}
+	}
+	return all, nil
+}
+
+// listed are the URLs of Watchtower's list: each word of it is one, or a file of some.
+func (t *tower) listed() (all []string, err error) {
+	list := t.getenv(towerURL)
+	if list == "" {
+		if list, err = t.filed(towerURL); err != nil {
+			return nil, err
+		}
+	}
+	for _, word := range strings.Fields(list) {
+		text, err := content(towerURL, word)
+		if err != nil {
+			return nil, err
+		}
+		for _, raw := range strings.Fields(text) {
+			if _, err := ParseChannel(raw); err != nil {
+				return nil, fmt.Errorf("%s: %w", towerURL, err)
+			}
+			all = append(all, raw)
 		}
 	}
 	return all, nil
@@ -186,22 +202,36 @@ func (t *tower) gotify() (string, error) {
 // secret reads a variable whose value may be a file's name, or be in the file that
 // NAME_FILE names.
 func (t *tower) secret(name string) (string, error) {
-	value := t.getenv(name)
-	if file := t.getenv(name + "_FILE"); value == "" && file != "" {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return "", fmt.Errorf("read the file of %s_FILE: %w", name, cause(err))
-		}
-		return strings.TrimSpace(string(text)), nil
+	if value := t.getenv(name); value != "" {
+		return content(name, value)
 	}
+	return t.filed(name)
+}
+
+// filed reads the file that NAME_FILE names.
+func (t *tower) filed(name string) (string, error) {
+	file := t.getenv(name + "_FILE")
+	if file == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("read the file of %s_FILE: %w", name, cause(err))
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+// content is what is in the file that a variable's value names, or the value: a password
+// may begin like a path.
+func content(name, value string) (string, error) {
 	if !strings.HasPrefix(value, "/") {
 		return value, nil
 	}
 	text, err := os.ReadFile(value)
-	if errors.Is(err, os.ErrNotExist) {
-		return value, nil // a password may begin so
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return value, nil
+	case err != nil:
 		return "", fmt.Errorf("read the file of %s: %w", name, cause(err))
 	}
 	return strings.TrimSpace(string(text)), nil

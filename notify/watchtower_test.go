@@ -15,6 +15,8 @@ func TestFromWatchtower(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "secret")
 	must(t, os.WriteFile(file, []byte("from/a file\n"), 0o600))
+	urls := filepath.Join(t.TempDir(), "urls")
+	must(t, os.WriteFile(urls, []byte("ntfy://ntfy.sh/a\nntfy://ntfy.sh/b\n"), 0o600))
 	const one = "WATCHTOWER_NOTIFICATION_"
 	email := map[string]string{
 		"WATCHTOWER_NOTIFICATIONS": "email", one + "EMAIL_FROM": "a@example.org", one + "EMAIL_TO": "b@example.org,c@example.org", one + "EMAIL_SERVER": "mail.example.org",
@@ -34,6 +36,12 @@ func TestFromWatchtower(t *testing.T) {
 				{Name: "ntfy", URL: "ntfy://ntfy.sh/a,b"},
 				{Name: "ntfy-2", URL: "ntfy://ntfy.sh/c"},
 				{Name: "slack", URL: "slack://hook:" + slackToken + "@webhook"},
+			},
+		},
+		"URLs in a file, and one beside it": {
+			env: map[string]string{one + "URL": urls + " ntfy://ntfy.sh/c"},
+			want: []notify.Channel{
+				{Name: "ntfy", URL: "ntfy://ntfy.sh/a"}, {Name: "ntfy-2", URL: "ntfy://ntfy.sh/b"}, {Name: "ntfy-3", URL: "ntfy://ntfy.sh/c"},
 			},
 		},
 		"a level of the log": {

@@ -145,7 +145,7 @@ func (g *given) fromTheirs(say func(watchtower.Word) (string, []string)) (source
 func (g *given) typed() (source, error) {
 	src := source{"--" + g.name, slices.Clone(g.texts)}
 	w, there := watchtower.ByFlag(g.name)
-	if !there || w.Value == "" || w.Ours != g.name {
+	if !there || w.Value == "" || w.Ours != g.name || w.Otherwise {
 		return src, nil
 	}
 	for i, text := range src.texts {
@@ -173,6 +173,9 @@ func (c *config) moveIn(used map[string]source, getenv func(string) string) erro
 			return err
 		}
 	}
+	if len(set) > 0 {
+		c.mindFields(used["schedule"])
+	}
 	if _, said := used["all"]; said || c.settings.LabelEnable || len(set) == 0 {
 		return nil
 	}
@@ -181,6 +184,15 @@ func (c *config) moveIn(used map[string]source, getenv func(string) string) erro
 	c.warnings = append(c.warnings, fmt.Sprintf(
 		"%s is set and WATCHTOWER_LABEL_ENABLE is not: --all is implied (say --all=false to decline)", strings.Join(set, ", ")))
 	return nil
+}
+
+// mindFields warns of a schedule that may have been written for Watchtower, and means
+// something else here.
+func (c *config) mindFields(schedule source) {
+	if strings.HasPrefix(schedule.name, "--") && watchtower.FiveFields(schedule.texts[len(schedule.texts)-1]) {
+		c.warnings = append(c.warnings, schedule.name+
+			" has five fields, which are minute, hour, day, month and day of the week here; Watchtower read second, minute, hour, day and month: then add a * at the end")
+	}
 }
 
 // said is by which name a word of Watchtower's is there, and its value; nothing if

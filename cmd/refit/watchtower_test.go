@@ -54,6 +54,27 @@ var movedLines = map[string]settling{
 		got:  func(c config) any { return []any{c.settings.Defaults.Cleanup, c.settings.Defaults.Schedule} },
 		want: []any{true, "0 0 4 * * *"},
 	},
+	"five fields in Watchtower's variable begin with the second": {
+		env:  map[string]string{"WATCHTOWER_SCHEDULE": "0 30 4 * *"},
+		got:  func(c config) any { return c.settings.Defaults.Schedule },
+		want: "0 30 4 * * *",
+	},
+	"and behind Watchtower's letter": {
+		args: []string{"-s", "0 0 4 * *"},
+		got:  func(c config) any { return c.settings.Defaults.Schedule },
+		want: "0 0 4 * * *",
+	},
+	"five fields behind a flag of ours begin with the minute": {
+		args: []string{"--schedule", "0 4 * * *"},
+		got:  func(c config) any { return []any{c.settings.Defaults.Schedule, len(c.warnings)} },
+		want: []any{"0 4 * * *", 0},
+	},
+	"which is told where Watchtower's words are beside it": {
+		args: []string{"--schedule", "0 4 * * *"}, env: map[string]string{"WATCHTOWER_CLEANUP": "true"},
+		got: func(c config) any { return []any{c.settings.Defaults.Schedule, c.warnings[0]} },
+		want: []any{"0 4 * * *", "--schedule has five fields, which are minute, hour, day, month and day of the week here; " +
+			"Watchtower read second, minute, hour, day and month: then add a * at the end"},
+	},
 	"names by commas, by the letter, and as the engine spells them": {
 		args: []string{"--disable-containers", "a,b"}, env: map[string]string{"WATCHTOWER_DISABLE_CONTAINERS": "c"},
 		got:  func(c config) any { return c.settings.Disabled },

@@ -95,6 +95,25 @@ func names(text string) string {
 	return strings.Join(list, ",")
 }
 
+// FiveFields tells whether a schedule has the five fields that Watchtower read in its own
+// way: from the second to the month. (robfig/cron 1.2.0, whose last field could be left
+// out.)
+func FiveFields(schedule string) bool {
+	fields := strings.Fields(schedule)
+	if len(fields) > 0 && strings.Contains(fields[0], "TZ=") {
+		fields = fields[1:]
+	}
+	return len(fields) == 5
+}
+
+// sixFields adds the day of the week to a schedule that lacks it.
+func sixFields(text string) string {
+	if FiveFields(text) {
+		return strings.TrimSpace(text) + " *"
+	}
+	return text
+}
+
 // minutes is for a whole number of minutes.
 func minutes(text string) string {
 	if n, err := strconv.ParseUint(text, 10, 16); err == nil {

@@ -61,6 +61,9 @@ type Word struct {
 	// turn makes our value of its; nil leaves it as it is. What it does not
 	// understand it returns unchanged, for ours to refuse.
 	turn func(value string) string
+	// Otherwise tells that the flag is ours as well and that we read its value in
+	// another way: what is typed is ours, what is in the variable is Watchtower's.
+	Otherwise bool
 	// anything tells that any text at all switches it on.
 	anything bool
 

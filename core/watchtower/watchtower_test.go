@@ -134,6 +134,9 @@ func TestValuesAreReadAsWatchtowerReadThem(t *testing.T) {
 		"a level that nobody has":               {flag: "log-level", value: "loud", want: "loud"},
 		"a look of the log":                     {flag: "log-format", value: "Pretty", want: "text"},
 		"what means the same":                   {flag: "schedule", value: "0 0 4 * * *", want: "0 0 4 * * *"},
+		"five fields that begin with a second":  {flag: "schedule", value: "0 0 4 * *", want: "0 0 4 * * *"},
+		"the same in a time zone":               {flag: "schedule", value: "CRON_TZ=UTC 0 30 4 * *", want: "CRON_TZ=UTC 0 30 4 * * *"},
+		"a schedule by name":                    {flag: "schedule", value: "@every 5m", want: "@every 5m"},
 	} {
 		w, there := watchtower.ByFlag(test.flag)
 		got, err := w.Read(test.value)

@@ -45,8 +45,10 @@ var clock = []Word{
 	},
 	{
 		Flag: "schedule", Letter: "s", Variable: "WATCHTOWER_SCHEDULE", Value: "CRON",
-		Fate: Mapped, Ours: "schedule",
-		Note: "Six fields as there, or five. A run that was missed while the host was down is caught up once; `--catch-up=false` declines.",
+		Fate: Mapped, Ours: "schedule", turn: sixFields, Otherwise: true,
+		Note: "Six fields as there. Five are another thing: Watchtower's were second, minute, hour, day and month, and so the variable and `-s` " +
+			"are read; behind `--schedule` they begin with the minute, as in a crontab: add `*` there. A run that was missed while the host was down " +
+			"is caught up once; `--catch-up=false` declines.",
 	},
 	{
 		Flag: "run-once", Letter: "R", Variable: "WATCHTOWER_RUN_ONCE",
