@@ -20,6 +20,8 @@ type line struct {
 	foreign foreign  // flags that only Watchtower has
 	names   []string // containers
 	help    bool
+	// letter is set where only a letter asks for the version.
+	letter bool
 }
 
 // arrange takes a command line apart. Flags may stand anywhere; the first words
@@ -42,7 +44,7 @@ func arrange(args []string) (line, error) {
 		case isWord(word, "help", "h"):
 			l.help = true
 		case isWord(word, "version", "v"):
-			l.command = "version"
+			l.command, l.letter = "version", word == "-v"
 		default:
 			if flags, joined := apart(word); joined {
 				args = slices.Concat(args[:i], flags, args[i+1:])
@@ -130,6 +132,9 @@ func (l line) check() error {
 	}
 	c := findCommand(l.command)
 	hint := "write it as refit " + c.usage
+	if l.letter && (len(l.flags) > 0 || len(l.foreign) > 0 || len(l.names) > 0) {
+		return refusal{problem: "-v shows the version, and there is more on the line", hint: "Watchtower's -v is --tlsverify here"}
+	}
 	if l.command == "" && len(l.names) > 0 {
 		if w, theirs := watchtower.ByCommand(l.names[0]); theirs {
 			return refusal{problem: "Watchtower's " + w.Command + " is not here. " + plainText(w.Note), hint: w.Instead}

@@ -3,11 +3,40 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/refit-dev/refit/core"
 	"github.com/refit-dev/refit/core/watchtower"
 )
+
+// variables are those of an environment, by name. What is empty counts as not set, as compose
+// files leave it.
+type variables map[string]string
+
+// variablesOf takes lines as those of os.Environ apart.
+func variablesOf(lines []string) variables {
+	set := variables{}
+	for _, one := range lines {
+		name, value, _ := strings.Cut(one, "=")
+		set[name] = value
+	}
+	return set
+}
+
+func (v variables) get(name string) string { return v[name] }
+
+// brought are the variables that only somebody who comes from Watchtower can have set.
+func (v variables) brought() []string {
+	var names []string
+	for name, value := range v {
+		if strings.HasPrefix(name, watchtower.VariablePrefix) && value != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
 
 // source is where the texts of an option came from.
 type source struct {
@@ -16,8 +45,7 @@ type source struct {
 }
 
 // settle reads every option into the configuration: from the flag, else from
-// our variable or the file that it names, else from what Watchtower had. A
-// variable that is empty counts as not set, as compose files leave them.
+// our variable or the file that it names, else from what Watchtower had.
 func settle(c *config, flags []*given, getenv func(string) string) error {
 	used := map[string]source{}
 	for _, g := range flags {

@@ -17,7 +17,7 @@ import (
 
 // configure settles a command line without running the command.
 func configure(args []string, env map[string]string) (config, error) {
-	return configOf(context.Background(), args, func(name string) string { return env[name] })
+	return configOf(context.Background(), args, env)
 }
 
 // settling is what becomes of a command line and an environment.
@@ -304,7 +304,7 @@ func TestWrongUsageIsRefusedInOneLineWithAHint(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var stdout, stderr bytes.Buffer
-			code := run(context.Background(), tt.args, func(name string) string { return tt.env[name] }, &stdout, &stderr)
+			code := run(context.Background(), tt.args, tt.env, &stdout, &stderr)
 			if code != exitWrong {
 				t.Errorf("exit code %d, want %d", code, exitWrong)
 			}

@@ -68,7 +68,7 @@ func (s *session) selfBar(ctx context.Context) string {
 	if err != nil {
 		return "how it was started could not be read: " + err.Error()
 	}
-	own, err := configOf(ctx, asked.Args, func(name string) string { return asked.Env[name] })
+	own, err := configOf(ctx, asked.Args, asked.Env)
 	folder, unknown := filepath.Abs(s.data)
 	at := mountOf(asked.Mounts, folder)
 	switch {

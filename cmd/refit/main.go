@@ -19,7 +19,7 @@ import (
 // replacement that is being undone must not be cut short.
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	code := run(ctx, os.Args[1:], variablesOf(os.Environ()), os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }

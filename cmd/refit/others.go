@@ -45,17 +45,17 @@ func (s *session) scopeOf(ctx context.Context, id string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	c, err := configOf(ctx, asked.Args, func(name string) string { return asked.Env[name] })
+	c, err := configOf(ctx, asked.Args, asked.Env)
 	return c.settings.Scope, err
 }
 
 // configOf is what a command line and an environment come to.
-func configOf(ctx context.Context, args []string, getenv func(string) string) (c config, err error) {
+func configOf(ctx context.Context, args []string, env variables) (c config, err error) {
 	l, err := arrange(args)
 	if err != nil {
 		return config{}, err
 	}
-	err = l.read(ctx, getenv, io.Discard, io.Discard, func(settled config) error {
+	err = l.read(ctx, env, io.Discard, io.Discard, func(settled config) error {
 		c = settled
 		return nil
 	})

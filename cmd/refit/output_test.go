@@ -274,7 +274,7 @@ func TestHelpTeaches(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var stdout, stderr bytes.Buffer
-			if code := run(t.Context(), tt.args, func(string) string { return "" }, &stdout, &stderr); code != exitDone {
+			if code := run(t.Context(), tt.args, nil, &stdout, &stderr); code != exitDone {
 				t.Errorf("exit code %d, want 0; stderr: %s", code, stderr.String())
 			}
 			for _, want := range tt.want {
@@ -290,7 +290,7 @@ func TestVersionNamesTheEnginesThatItSpeaksTo(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"version"}, {"--version"}} {
 		var stdout, stderr bytes.Buffer
-		if code := run(t.Context(), args, func(string) string { return "" }, &stdout, &stderr); code != exitDone {
+		if code := run(t.Context(), args, nil, &stdout, &stderr); code != exitDone {
 			t.Errorf("exit code %d, want 0", code)
 		}
 		if got := stdout.String(); !strings.HasPrefix(got, "refit ") || !strings.Contains(got, "Docker API 1.") {

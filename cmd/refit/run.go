@@ -41,22 +41,22 @@ type refusal struct {
 func (r refusal) Error() string { return r.problem }
 
 // run is the program, and takes its world as arguments. Args are without the
-// program's name; getenv returns "" for what is not set. It returns the exit code.
-func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+// program's name. It returns the exit code.
+func run(ctx context.Context, args []string, env variables, stdout, stderr io.Writer) int {
 	l, err := arrange(args)
 	if err != nil {
 		return complain(stderr, err)
 	}
 	code := exitDone
 	act := func(c config) error {
-		p := &program{config: c, getenv: getenv, stdout: stdout, stderr: stderr}
+		p := &program{config: c, getenv: env.get, stdout: stdout, stderr: stderr}
 		p.share()
 		p.log = newLog(p.stderr, p.config)
 		var err error
 		code, err = findCommand(l.command).run(ctx, p)
 		return err
 	}
-	if err := l.read(ctx, getenv, stdout, stderr, act); err != nil {
+	if err := l.read(ctx, env, stdout, stderr, act); err != nil {
 		return complain(stderr, err)
 	}
 	return code
@@ -64,12 +64,12 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 
 // read hands what the line and an environment come to to act. Where help is asked for it
 // prints that instead.
-func (l line) read(ctx context.Context, getenv func(string) string, stdout, stderr io.Writer, act func(config) error) error {
+func (l line) read(ctx context.Context, env variables, stdout, stderr io.Writer, act func(config) error) error {
 	flags := flagsOf(l.command)
 	settled := func() error {
 		c := newConfig()
-		c.command, c.names, c.foreign = l.command, l.names, l.foreign
-		if err := settle(&c, flags, getenv); err != nil {
+		c.command, c.names, c.foreign, c.brought = l.command, l.names, l.foreign, env.brought()
+		if err := settle(&c, flags, env.get); err != nil {
 			return err
 		}
 		return act(c)

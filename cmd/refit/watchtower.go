@@ -173,6 +173,7 @@ func (c *config) moveIn(used map[string]source, getenv func(string) string) erro
 			return err
 		}
 	}
+	set = append(set, c.strange(set)...)
 	if len(set) > 0 {
 		c.mindFields(used["schedule"])
 	}
@@ -184,6 +185,22 @@ func (c *config) moveIn(used map[string]source, getenv func(string) string) erro
 	c.warnings = append(c.warnings, fmt.Sprintf(
 		"%s is set and WATCHTOWER_LABEL_ENABLE is not: --all is implied (say --all=false to decline)", strings.Join(set, ", ")))
 	return nil
+}
+
+// strange are the variables of Watchtower's that are in no row of the table: files with
+// secrets in them, and words that a fork has or that are misspelt, which are told.
+func (c *config) strange(known []string) []string {
+	var names []string
+	for _, name := range c.brought {
+		if slices.Contains(known, name) {
+			continue
+		}
+		names = append(names, name)
+		if w, is := watchtower.ByVariable(strings.TrimSuffix(name, "_FILE")); !is || !w.Secret {
+			c.warnings = append(c.warnings, name+" has no effect: it is no word of Watchtower 1.7.1")
+		}
+	}
+	return names
 }
 
 // mindFields warns of a schedule that may have been written for Watchtower, and means

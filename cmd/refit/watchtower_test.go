@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -136,6 +137,24 @@ var movedLines = map[string]settling{
 		got:  func(c config) any { return []any{c.settings.All, c.apiVersion, c.warnings} },
 		want: []any{true, "1.41", []string{"-a, --rolling-restart is set and WATCHTOWER_LABEL_ENABLE is not: --all is implied (say --all=false to decline)"}},
 	},
+	"a word of a fork implies them as well, and is told": {
+		env: map[string]string{"WATCHTOWER_DISABLE_MEMORY_SWAPPINESS": "true"},
+		got: func(c config) any { return []any{c.settings.All, c.warnings} },
+		want: []any{true, []string{
+			"WATCHTOWER_DISABLE_MEMORY_SWAPPINESS has no effect: it is no word of Watchtower 1.7.1",
+			"WATCHTOWER_DISABLE_MEMORY_SWAPPINESS is set and WATCHTOWER_LABEL_ENABLE is not: --all is implied (say --all=false to decline)",
+		}},
+	},
+	"a file with a secret is no such word": {
+		env:  map[string]string{"WATCHTOWER_NOTIFICATION_URL_FILE": "/dev/null", "WATCHTOWER_LABEL_ENABLE": "true"},
+		got:  func(c config) any { return []any{c.settings.All, c.warnings} },
+		want: []any{false, []string(nil)},
+	},
+	"one that is empty is not set": {
+		env:  map[string]string{"WATCHTOWER_WHATEVER": ""},
+		got:  func(c config) any { return []any{c.settings.All, c.warnings} },
+		want: []any{false, []string(nil)},
+	},
 	"what is not obeyed is told by the name that was typed": {
 		args: []string{"--remove-volumes", "--label-enable"},
 		got:  func(c config) any { return c.warnings },
@@ -211,12 +230,8 @@ func TestWhatCannotBeObeyedIsRefusedWithTheNextStep(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var stdout, stderr bytes.Buffer
-			nowhere := func(name string) string {
-				if name == "DOCKER_HOST" {
-					return "tcp://127.0.0.1:1"
-				}
-				return tt.env[name]
-			}
+			nowhere := variables{"DOCKER_HOST": "tcp://127.0.0.1:1"}
+			maps.Copy(nowhere, tt.env)
 			code := run(context.Background(), tt.args, nowhere, &stdout, &stderr)
 			problem, hint, _ := strings.Cut(strings.TrimSuffix(stderr.String(), "\n"), "\n")
 			if code != exitWrong || stdout.Len() > 0 || strings.Contains(hint, "\n") || strings.Contains(stderr.String(), "precious") {
