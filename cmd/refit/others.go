@@ -7,18 +7,24 @@ import (
 	"path"
 
 	"github.com/refit-dev/refit/core"
+	"github.com/refit-dev/refit/core/loop"
 )
 
-// mindOthers tells of the other Refits on the engine. Two with one scope look after the
-// same containers: each leaves alone what the other one is at, and finds its image in the
-// way of the other one's.
+// mindOthers tells once of each other Refit on the engine. Two with one scope look after
+// the same containers: each leaves alone what the other one is at, and finds its image in
+// the way of the other one's.
 func (s *session) mindOthers(ctx context.Context, all []core.Container) {
 	for _, c := range all {
-		if !isRefit(c) || !c.State.Up() || c.ID == s.settings.Self || core.BaseName(c.Name) != c.Name {
+		if !isRefit(c) || !c.State.Up() || c.ID == s.settings.Self || core.BaseName(c.Name) != c.Name || s.met[c.ID] {
 			continue
 		}
-		scope, err := s.scopeOf(ctx, c.ID)
+		if s.met == nil {
+			s.met = map[string]bool{}
+		}
+		s.met[c.ID] = true
+		command, scope, err := s.lineOf(ctx, c.ID)
 		switch {
+		case command != "": // it only looks, or ends by itself
 		case err != nil:
 			s.log.Warn("another Refit runs on this engine, and its scope could not be read: two of one scope get in each other's way",
 				slog.String("container", c.Name), slog.Any("error", err))
@@ -39,14 +45,28 @@ func isRefit(c core.Container) bool {
 	return c.ImageLabels["org.opencontainers.image.title"] == title || path.Base(c.Image.Reference.Repository) == "refit"
 }
 
-// scopeOf reads a Refit's command line and environment as it does itself.
-func (s *session) scopeOf(ctx context.Context, id string) (string, error) {
+// lineOf reads a Refit's command line and environment as it does itself.
+func (s *session) lineOf(ctx context.Context, id string) (command, scope string, err error) {
 	asked, err := s.client.Asked(ctx, id)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	c, err := configOf(ctx, asked.Args, asked.Env)
-	return c.settings.Scope, err
+	return c.command, c.settings.Scope, err
+}
+
+// meeting is an engine on which other Refits are found when they come: whoever starts
+// says so in its own log, and the one that is there says so in its own.
+type meeting struct {
+	loop.Engine
+	s *session
+}
+
+// Containers looks among them.
+func (m meeting) Containers(ctx context.Context) ([]core.Container, error) {
+	all, err := m.Engine.Containers(ctx)
+	m.s.mindOthers(ctx, all)
+	return all, err
 }
 
 // configOf is what a command line and an environment come to.

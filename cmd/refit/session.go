@@ -34,6 +34,8 @@ type session struct {
 	policies *core.Policies
 	updater  *update.Updater
 	post     *post // nil for who only looks
+	// met are the other Refits, by container, of which it was told.
+	met map[string]bool
 	// aside is set while a helper is at work, and this Refit stands by.
 	aside bool
 

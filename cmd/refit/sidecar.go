@@ -76,7 +76,7 @@ func (s *session) forever(ctx context.Context) error {
 	l := s.loop()
 	idle := time.AfterFunc(calm, rest)
 	defer idle.Stop()
-	l.Engine = resting{l.Engine, idle}
+	l.Engine = meeting{resting{l.Engine, idle}, s}
 	l.Updater = patient{s.updater, s.standBy}
 	l.Report = func(_ core.Plan, results []core.Result) {
 		tell(ctx, s.log, results)
