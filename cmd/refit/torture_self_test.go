@@ -18,12 +18,12 @@ import (
 	"github.com/refit-dev/refit/core/docker/dockertest"
 )
 
-// selfSample is how many of the four hundred cases make test tries, selfTorture how many
-// make torture does: each takes ten seconds.
-const selfSample, selfTorture = 4, 100
+// selfSample is how many of the seven hundred cases make test tries, selfTorture how many
+// make torture does: each takes ten to twenty seconds.
+const selfSample, selfTorture = 5, 100
 
 // selfUpdate is a Refit in a container that replaces itself, and what goes wrong: after
-// the call, which is counted from the sending of the helper on, somebody is killed.
+// the call, which is counted from the sending of the helper on, the victim goes.
 type selfUpdate struct {
 	good   bool
 	call   int // 0 where nothing goes wrong
@@ -46,7 +46,8 @@ const (
 	theHelper = "the helper"
 	theRefit  = "the Refit that is there"
 	both      = "both"
-	thePower  = "the power" // the engine's and that of all that runs on it
+	theEngine = "the engine" // restarted in good order
+	thePower  = "the power"  // the engine's and that of all that runs on it
 )
 
 // TestTortureOfRefitItself is the proof of promise P1 for Refit's own container: whoever
@@ -58,7 +59,7 @@ func TestTortureOfRefitItself(t *testing.T) {
 	for _, good := range []bool{true, false} {
 		calls := b.try(t, selfUpdate{good: good})
 		for call := 1; call <= calls; call++ {
-			for _, victim := range []string{theHelper, theRefit, both, thePower} {
+			for _, victim := range []string{theHelper, theRefit, both, theEngine, thePower} {
 				all = append(all, selfUpdate{good, call, victim})
 			}
 		}
@@ -221,7 +222,11 @@ func afterHelper(name string) func(*http.Request) bool {
 // strike kills the victim. Who does not run cannot be killed.
 func (b *selfBench) strike(t testing.TB, name, victim string) {
 	t.Helper()
-	if victim == thePower {
+	switch victim {
+	case theEngine:
+		b.engine.Restart()
+		return
+	case thePower:
 		b.engine.CutPower()
 		b.engine.Boot()
 		return
