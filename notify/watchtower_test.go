@@ -39,10 +39,8 @@ func TestFromWatchtower(t *testing.T) {
 			},
 		},
 		"URLs in a file, and one beside it": {
-			env: map[string]string{one + "URL": urls + " ntfy://ntfy.sh/c"},
-			want: []notify.Channel{
-				{Name: "ntfy", URL: "ntfy://ntfy.sh/a"}, {Name: "ntfy-2", URL: "ntfy://ntfy.sh/b"}, {Name: "ntfy-3", URL: "ntfy://ntfy.sh/c"},
-			},
+			env:  map[string]string{one + "URL": urls + " ntfy://ntfy.sh/c"},
+			want: []notify.Channel{{Name: "ntfy", URL: "ntfy://ntfy.sh/a"}, {Name: "ntfy-2", URL: "ntfy://ntfy.sh/b"}, {Name: "ntfy-3", URL: "ntfy://ntfy.sh/c"}},
 		},
 		"a level of the log": {
 			env:  map[string]string{one + "URL": "ntfy://ntfy.sh/a", "WATCHTOWER_NOTIFICATIONS_LEVEL": "Error"},

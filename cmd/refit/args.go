@@ -132,13 +132,8 @@ func (l line) check() error {
 	}
 	c := findCommand(l.command)
 	hint := "write it as refit " + c.usage
-	if l.letter && (len(l.flags) > 0 || len(l.foreign) > 0 || len(l.names) > 0) {
-		return refusal{problem: "-v shows the version, and there is more on the line", hint: "Watchtower's -v is --tlsverify here"}
-	}
-	if l.command == "" && len(l.names) > 0 {
-		if w, theirs := watchtower.ByCommand(l.names[0]); theirs {
-			return refusal{problem: "Watchtower's " + w.Command + " is not here. " + plainText(w.Note), hint: w.Instead}
-		}
+	if err := l.checkTheirs(); err != nil {
+		return err
 	}
 	switch tooMany := c.most >= 0 && len(l.names) > c.most; {
 	case !c.passesOn && slices.ContainsFunc(l.names, isURL):
@@ -153,6 +148,20 @@ func (l line) check() error {
 		return refusal{problem: fmt.Sprintf("%s takes %s, and there are %d", l.command, c.takes(), len(l.names)), hint: hint}
 	}
 	return l.checkFlags(c, hint)
+}
+
+// checkTheirs refuses what was right for Watchtower and would be taken for something else.
+func (l line) checkTheirs() error {
+	if l.letter && len(l.flags)+len(l.foreign)+len(l.names) > 0 {
+		return refusal{problem: "-v shows the version, and there is more on the line", hint: "Watchtower's -v is --tlsverify here"}
+	}
+	if l.command != "" || len(l.names) == 0 {
+		return nil
+	}
+	if w, theirs := watchtower.ByCommand(l.names[0]); theirs {
+		return refusal{problem: "Watchtower's " + w.Command + " is not here. " + plainText(w.Note), hint: w.Instead}
+	}
+	return nil
 }
 
 // isURL knows what is neither a name nor a path.

@@ -85,37 +85,44 @@ func (s *swap) signalled(ctx context.Context, first core.Status) bool {
 	return err != nil
 }
 
-// startAgain brings S back after a disturbance. One that was restarted meanwhile, which
-// may have been for the engine's end (seen on 28.5), is stopped first: only a start by
-// hand begins to count anew. An engine that shuts down still answers for a moment, so a
-// refusal is tried again for a while.
+// startAgain brings S back after a disturbance. An engine that shuts down still
+// answers for a moment, so a refusal is tried again for a while.
 func (s *swap) startAgain(ctx context.Context) error {
-	var err error
+	var refused error
 	for range 30 {
-		now, seen := s.see(ctx)
-		switch {
-		case errors.Is(seen, errInterrupted):
-			return seen
-		case seen == nil && !now.Exists():
-			return fail(core.ChangedMeanwhile, "somebody removed the new container")
-		case seen == nil && now.State.Up() && !crashed(now):
-			return nil
-		case seen == nil && now.State.Up():
-			if err = s.halt(ctx, ""); err == nil {
-				continue
-			}
-		case seen == nil:
-			if err = s.r.Engine.Start(ctx, s.next()); err == nil {
-				return nil
-			}
+		up, err := s.revive(ctx)
+		if up || errors.Is(err, errInterrupted) || errors.As(err, new(*failure)) {
+			return err
 		}
+		refused = err
 		select {
 		case <-ctx.Done():
 			return errInterrupted
 		case <-time.After(time.Second):
 		}
 	}
-	return fail(core.Interrupted, "the new container did not start again after a disturbance: %v", err)
+	return fail(core.Interrupted, "the new container did not start again after a disturbance: %v", refused)
+}
+
+// revive starts S where it does not run. One that was restarted meanwhile, which may have
+// been for the engine's end (seen on 28.5), is stopped first: only a start by hand begins
+// to count anew.
+func (s *swap) revive(ctx context.Context) (up bool, err error) {
+	now, err := s.see(ctx)
+	switch {
+	case err != nil:
+		return false, err
+	case !now.Exists():
+		return false, fail(core.ChangedMeanwhile, "somebody removed the new container")
+	case now.State.Up() && !crashed(now):
+		return true, nil
+	case now.State.Up():
+		if err := s.halt(ctx, ""); err != nil {
+			return false, err
+		}
+	}
+	err = s.r.Engine.Start(ctx, s.next())
+	return err == nil, err
 }
 
 // pause is short at first, when most failures show, and never longer than half a second.
