@@ -62,7 +62,9 @@ func settle(c *config, flags []*given, getenv func(string) string) error {
 		}
 	}
 	schedule, interval := used["schedule"], used["interval"]
-	if schedule.name != "" && interval.name != "" {
+	// Watchtower, too, refused both, but did not notice its default.
+	unnoticed := strings.HasPrefix(interval.name, watchtower.VariablePrefix) && c.interval == newConfig().interval
+	if schedule.name != "" && interval.name != "" && !unnoticed {
 		return refusal{
 			problem: fmt.Sprintf("both %s and %s are given", schedule.name, interval.name),
 			hint:    "use one of them: a schedule says at what times to look, an interval how often",

@@ -76,6 +76,11 @@ var movedLines = map[string]settling{
 		want: []any{"0 4 * * *", "--schedule has five fields, which are minute, hour, day, month and day of the week here; " +
 			"Watchtower read second, minute, hour, day and month: then add a * at the end"},
 	},
+	"Watchtower's default interval beside a schedule": {
+		env:  map[string]string{"WATCHTOWER_SCHEDULE": "@daily", "WATCHTOWER_POLL_INTERVAL": "86400"},
+		got:  func(c config) any { return c.settings.Defaults.Schedule },
+		want: "@daily",
+	},
 	"names by commas, by the letter, and as the engine spells them": {
 		args: []string{"--disable-containers", "a,b"}, env: map[string]string{"WATCHTOWER_DISABLE_CONTAINERS": "c"},
 		got:  func(c config) any { return c.settings.Disabled },
