@@ -13,7 +13,7 @@ LINT    := go tool -modfile=tools/go.mod golangci-lint
 BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.release=$(VERSION) -X main.revision=$(REVISION)'
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-engines podman torture bench bench-code image build release changelog lint fmt docs tidy proto figures engine clean
+.PHONY: help run demo test test-engines podman torture fuzz bench bench-code image build release changelog lint fmt docs tidy proto figures engine clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ torture: engine build ## everything that can go wrong, at every call, on a real 
 	REFIT_TORTURE=full go test ./core/update -run EveryFault -count=1 -v -timeout 60m
 	REFIT_TORTURE=full REFIT_ENGINE=required go test ./core/docker -run '^TestRoundTrip$$' -count=1 -v -timeout 90m
 	REFIT_TORTURE=full REFIT_ENGINE=required go test ./cmd/refit -run 'Torture|StartFirst' -count=1 -v -timeout 60m
+
+fuzz: ## run every fuzz target for FUZZTIME (10s)
+	@sh .ci/fuzz
 
 bench: engine build ## measure what docs/design.md promises to hold, and write docs/benchmarks.md: twelve minutes, on a machine that does nothing else
 	go build -o dist/bench ./.ci/bench
