@@ -104,7 +104,8 @@ type move struct {
 	secrets []string // variables whose values are in its environment and not shown
 	typed   []string // the same, whose values are among its arguments
 	names   []string
-	became  [][2]string // what was said, and what it is here
+	behind  map[int]string // which of the names may be values, see watchtower.Line
+	became  [][2]string    // what was said, and what it is here
 	differs []string
 	labels  []string
 	census  []string
@@ -122,7 +123,7 @@ var takenAlong = []string{
 // read goes through all words of Watchtower's.
 func (m *move) read() {
 	line := watchtower.ReadLine(m.asked.Args)
-	m.names = line.Names
+	m.names, m.behind = line.Names, line.Behind
 	known := map[string]bool{}
 	for _, w := range theirWords() {
 		known[w.Variable] = true

@@ -33,20 +33,29 @@ func (m *move) survey(others []core.Container) {
 }
 
 // keepNames writes patterns out, for Refit takes whole names of containers that are
-// there. Where none is left it must not look after all of them instead.
+// there. Where none is left it must not look after all of them instead. What fits no
+// container may be anything, a secret too, and is not shown.
 func (m *move) keepNames(others []core.Container) {
 	var kept []string
-	for _, name := range m.names {
-		fit := fitting(name, others)
+	named := false
+	for i, name := range m.names {
+		fit, flag := fitting(name, others), m.behind[i]
 		switch {
+		case len(fit) == 0 && flag != "":
+			m.differs = append(m.differs, "An argument behind "+notAURL(flag)+", which is not shown, fits no container and is taken for that flag's value.")
+			continue
 		case len(fit) == 0:
-			m.differs = append(m.differs, notAURL(name)+" fits no container that is there now and is left out, for Refit refuses a name that does not exist.")
+			m.differs = append(m.differs, "An argument, which is not shown, fits no container that is there now and is left out, for Refit refuses a name that does not exist.")
 		case len(fit) > 1 || fit[0] != name:
 			m.differs = append(m.differs, notAURL(name)+" is a pattern, which Refit does not read: it stands for "+listed(fit)+" now, and not for containers to come.")
 		}
+		if flag != "" {
+			m.differs = append(m.differs, listed(fit)+" stands behind "+notAURL(flag)+": it is taken for a container, and may be that flag's value.")
+		}
+		named = true
 		kept = append(kept, fit...)
 	}
-	if len(m.names) > 0 && len(kept) == 0 {
+	if named && len(kept) == 0 {
 		m.env = slices.DeleteFunc(m.env, func(a assigned) bool { return a.name == "REFIT_ALL" || a.name == "REFIT_LABEL_ENABLE" })
 		m.env = append(m.env, assigned{"REFIT_ALL", "false"})
 		m.differs = append(m.differs, "MIND: only named containers were looked after, and none of them is there. REFIT_ALL=false keeps Refit from taking all of them.")

@@ -48,6 +48,13 @@ func TestALineIsTakenApartAsWatchtowerDid(t *testing.T) {
 				Said: said{"cleanup": {"true"}, "include-stopped": {"true"}}, Unknown: []string{"--update-on-start", "--secret", "-z"},
 			},
 		},
+		"what may be the value of a flag that is not known": {
+			args: []string{"--fork", "a", "b", "--fork=c", "d", "-cz", "e", "-zc", "f", "--fork", "--scope", "g", "--fork", "--", "h"},
+			want: watchtower.Line{
+				Said: said{"cleanup": {"true"}, "scope": {"g"}}, Names: []string{"a", "b", "d", "e", "f", "h"},
+				Unknown: []string{"--fork", "--fork", "-z", "-z", "--fork", "--fork"}, Behind: map[int]string{0: "--fork", 3: "-z"},
+			},
+		},
 		"a value that is missing": {args: []string{"-i"}, want: watchtower.Line{Said: said{}}},
 	} {
 		t.Run(name, func(t *testing.T) {
