@@ -103,6 +103,7 @@ type move struct {
 	env     []assigned
 	secrets []string // variables whose values are in its environment and not shown
 	typed   []string // the same, whose values are among its arguments
+	raw     bool     // one of those values is more than compose would leave as it is
 	names   []string
 	behind  map[int]string // which of the names may be values, see watchtower.Line
 	became  [][2]string    // what was said, and what it is here
@@ -140,7 +141,7 @@ func (m *move) read() {
 	}
 	for _, name := range takenAlong {
 		if m.asked.Env[name] != "" {
-			m.secrets = append(m.secrets, name)
+			m.hide(&m.secrets, name, m.asked.Env[name])
 		}
 	}
 	m.strangeWords(line.Unknown, known)
@@ -183,10 +184,10 @@ func (m *move) word(w watchtower.Word, name, value string, typed bool) {
 		m.differs = append(m.differs, name+" is left out, for it has no effect. "+plainText(w.Note))
 		return
 	case w.Together && typed:
-		m.typed = append(m.typed, w.Variable)
+		m.hide(&m.typed, w.Variable, value)
 		m.became = append(m.became, [2]string{name, w.Variable})
 	case w.Together:
-		m.secrets = append(m.secrets, name)
+		m.hide(&m.secrets, name, value)
 		m.became = append(m.became, [2]string{name, "kept as it is, and becomes --" + w.Ours})
 	case w.Variable == "", w.Variable == "NO_COLOR": // nothing is to be said here
 	case !m.set(w, name, value):

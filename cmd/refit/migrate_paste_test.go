@@ -87,3 +87,41 @@ func TestAnArgumentThatFitsNoContainerIsNotShown(t *testing.T) {
 		})
 	}
 }
+
+func TestComposeReadsAFileWithSecretsAsItIs(t *testing.T) {
+	t.Parallel()
+	const short = "    env_file: [refit.env]\n"
+	const long = "    # This needs Docker Compose 2.30: an older one would change what is in the file.\n" +
+		"    env_file:\n      - path: refit.env\n        format: raw\n"
+	for name, test := range map[string]struct {
+		value string
+		want  string
+	}{
+		"a value like others": {value: "slack://precious@host/a?b=c,d", want: short},
+		"a dollar":            {value: "pre$cious", want: long},
+		"a sharp":             {value: "precious #1", want: long},
+		"a quote":             {value: "pre'cious", want: long},
+		"quotes around it":    {value: `"precious"`, want: long},
+		"a backslash":         {value: `pre\cious`, want: long},
+		"a space before it":   {value: " precious", want: long},
+		"a space behind it":   {value: "precious ", want: long},
+		"a space in it":       {value: "precious precious", want: short},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, m := range []*move{
+				moved(nil, map[string]string{"WATCHTOWER_NOTIFICATION_URL": test.value}),
+				moved(nil, map[string]string{"HTTPS_PROXY": test.value}),
+				moved([]string{"--notification-url", test.value}, nil),
+			} {
+				line, file := m.commandLine(), m.composeFile()
+				if !strings.Contains(file, test.want) {
+					t.Errorf("it does not say\n%sbut\n%s", test.want, file)
+				}
+				if strings.Contains(line+file, "cious") {
+					t.Errorf("it shows a secret:\n%s\n%s", line, file)
+				}
+			}
+		})
+	}
+}

@@ -13,9 +13,6 @@ const (
 	formatCompose = "compose"
 )
 
-// envFile holds what is not to be shown.
-const envFile = "refit.env"
-
 // paper is what is printed: lines that can be pasted, and comments between them.
 type paper struct{ strings.Builder }
 
@@ -58,25 +55,6 @@ func (m *move) head(p *paper) {
 	}
 	p.line("")
 }
-
-// takeAlong says how secrets get into a file without being shown.
-func (m *move) takeAlong(p *paper) {
-	if m.secretFile() {
-		p.line("")
-		p.say("What may be secret goes into a file that only you can read.")
-	}
-	if len(m.secrets) > 0 {
-		p.line("(umask 077; docker inspect --format '{{range .Config.Env}}{{println .}}{{end}}' %s |", m.tower.Name)
-		p.line("    grep -E '^(%s)=' >%s)", strings.Join(m.secrets, "|"), envFile)
-	}
-	if len(m.typed) > 0 {
-		p.say(fmt.Sprintf("Write %s into %s yourself, one NAME=VALUE in each line: the values are among the arguments of %s, which this shows:",
-			strings.Join(m.typed, ", "), envFile, m.tower.Name))
-		p.line("#     docker inspect --format '{{json .Args}}' %s", m.tower.Name)
-	}
-}
-
-func (m *move) secretFile() bool { return len(m.secrets)+len(m.typed) > 0 }
 
 // tail is what people should know.
 func (m *move) tail(p *paper) {
@@ -162,9 +140,7 @@ func (m *move) composeFile() string {
 	for _, e := range m.env {
 		p.line("      %s: %s", e.name, quote(e.value))
 	}
-	if m.secretFile() {
-		p.line("    env_file: [%s]", envFile)
-	}
+	m.composeSecrets(&p)
 	p.line("    restart: unless-stopped\n    stop_grace_period: 90s\n    volumes:")
 	for _, v := range m.volumes() {
 		p.line("      - %s", quote(v))
