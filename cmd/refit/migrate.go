@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/refit-dev/refit/core"
@@ -28,18 +29,15 @@ func runMigrate(ctx context.Context, p *program) (int, error) {
 		return 0, err
 	}
 	for i, tower := range towers {
-		asked, err := s.client.Asked(ctx, tower.ID)
-		if err != nil {
+		m := s.moveOf(tower, all)
+		if m.asked, err = s.client.Asked(ctx, tower.ID); err != nil {
 			return 0, err
 		}
 		status, err := s.client.Look(ctx, tower.ID)
 		if err != nil {
 			return 0, err
 		}
-		m := move{tower: tower, asked: asked, restart: status.RestartPolicy.Name, image: s.ownImage(all), name: "refit"}
-		if len(towers) > 1 {
-			m.name += "-" + tower.Name
-		}
+		m.restart = status.RestartPolicy.Name
 		m.read()
 		m.survey(slices.DeleteFunc(slices.Clone(all), func(c core.Container) bool {
 			return c.ID == tower.ID || c.ID == s.settings.Self
@@ -58,14 +56,27 @@ func runMigrate(ctx context.Context, p *program) (int, error) {
 	return exitDone, nil
 }
 
+// moveOf begins a move. Where there are several Watchtowers each becomes a Refit with a
+// name of its own, whether or not only one of them was asked for.
+func (s *session) moveOf(tower core.Container, all []core.Container) move {
+	m := move{tower: tower, image: s.ownImage(all), name: "refit"}
+	if len(s.watchtowers(all)) > 1 {
+		m.name += "-" + tower.Name
+	}
+	return m
+}
+
+func (s *session) watchtowers(all []core.Container) []core.Container {
+	return slices.DeleteFunc(slices.Clone(all), func(c core.Container) bool {
+		return !isWatchtower(c) || c.ID == s.settings.Self
+	})
+}
+
 // towers are the Watchtowers on the engine, or the container that was named.
 func (s *session) towers(all []core.Container) ([]core.Container, error) {
-	var found []core.Container
-	for _, c := range all {
-		named := slices.Contains(s.names, c.Name)
-		if named || len(s.names) == 0 && isWatchtower(c) && c.ID != s.settings.Self {
-			found = append(found, c)
-		}
+	found := s.watchtowers(all)
+	if len(s.names) > 0 {
+		found = slices.DeleteFunc(slices.Clone(all), func(c core.Container) bool { return !slices.Contains(s.names, c.Name) })
 	}
 	if len(found) == 0 {
 		return nil, refusal{
@@ -77,6 +88,16 @@ func (s *session) towers(all []core.Container) ([]core.Container, error) {
 		return nil, refusal{
 			problem: found[0].Name + " is no Watchtower: neither its image is called so, nor has it the label " + watchtower.Marker + "=true",
 			hint:    "refit migrate without a name finds the Watchtowers of this engine",
+		}
+	}
+	if len(found) > 1 && s.format == formatCompose {
+		var names []string
+		for _, c := range found {
+			names = append(names, c.Name)
+		}
+		return nil, refusal{
+			problem: fmt.Sprintf("there are %d Watchtowers on this engine, and a compose file is of one", len(found)),
+			hint:    "refit migrate --format compose NAME reads one of them: " + listed(names),
 		}
 	}
 	return found, nil
@@ -104,12 +125,16 @@ type move struct {
 	secrets []string // variables whose values are in its environment and not shown
 	typed   []string // the same, whose values are among its arguments
 	raw     bool     // one of those values is more than compose would leave as it is
-	names   []string
-	behind  map[int]string // which of the names may be values, see watchtower.Line
-	became  [][2]string    // what was said, and what it is here
-	differs []string
-	labels  []string
-	census  []string
+	lines   bool     // one of those values has several lines
+
+	scheduled bool // it has a schedule
+	notifies  bool // it says something about notifications
+	names     []string
+	behind    map[int]string // which of the names may be values, see watchtower.Line
+	became    [][2]string    // what was said, and what it is here
+	differs   []string
+	labels    []string
+	census    []string
 }
 
 // assigned is a variable of the new container.
@@ -125,6 +150,7 @@ var takenAlong = []string{
 func (m *move) read() {
 	line := watchtower.ReadLine(m.asked.Args)
 	m.names, m.behind = line.Names, line.Behind
+	m.scheduled = m.asked.Env["WATCHTOWER_SCHEDULE"]+strings.Join(line.Said["schedule"], "") != ""
 	known := map[string]bool{}
 	for _, w := range theirWords() {
 		known[w.Variable] = true
@@ -145,6 +171,11 @@ func (m *move) read() {
 		}
 	}
 	m.strangeWords(line.Unknown, known)
+	for _, mount := range m.tower.Mounts {
+		if why := notTaken(mount); why != "" {
+			m.differs = append(m.differs, "What is mounted at "+mount.Destination+" is left out: "+why+".")
+		}
+	}
 }
 
 func (m *move) has(variable string) bool {
@@ -177,18 +208,17 @@ func (m *move) word(w watchtower.Word, name, value string, typed bool) {
 	switch {
 	case !w.Says(value) || w.Ours == "help":
 		return
+	case w.Ours == "interval" && m.scheduled:
+		m.dropInterval(name, value)
+		return
 	case w.Fate == watchtower.Refused:
 		m.differs = append(m.differs, name+" is left out, for Refit refuses it. "+plainText(w.Note)+" Instead: "+w.Instead+".")
 		return
 	case w.Fate == watchtower.NoEffect:
 		m.differs = append(m.differs, name+" is left out, for it has no effect. "+plainText(w.Note))
 		return
-	case w.Together && typed:
-		m.hide(&m.typed, w.Variable, value)
-		m.became = append(m.became, [2]string{name, w.Variable})
 	case w.Together:
-		m.hide(&m.secrets, name, value)
-		m.became = append(m.became, [2]string{name, "kept as it is, and becomes --" + w.Ours})
+		m.together(w, name, value, typed)
 	case w.Variable == "", w.Variable == "NO_COLOR": // nothing is to be said here
 	case !m.set(w, name, value):
 		return
@@ -253,4 +283,13 @@ func (o option) checkAll(w watchtower.Word, text string) error {
 		}
 	}
 	return nil
+}
+
+// dropInterval leaves an interval out that stands beside a schedule: Refit refuses both
+// together. Watchtower did, too, but could not tell its own default from a word.
+func (m *move) dropInterval(name, value string) {
+	const byDefault = 24 * 60 * 60
+	if seconds, err := strconv.Atoi(value); err != nil || seconds != byDefault {
+		m.differs = append(m.differs, name+" is left out: Watchtower refused an interval beside a schedule.")
+	}
 }

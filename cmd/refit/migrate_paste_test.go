@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/refit-dev/refit/core"
+	"github.com/refit-dev/refit/core/docker"
 )
 
 // moved is a Watchtower, read among some other containers.
@@ -123,5 +125,149 @@ func TestComposeReadsAFileWithSecretsAsItIs(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestWhereSecretsAreTypedOnlyTheFileIsMade(t *testing.T) {
+	t.Parallel()
+	m := moved([]string{
+		"--notifications=gotify", "--notification-gotify-url=https://gotify.example", "--notification-gotify-token", "precious",
+		"--notifications-level", "warn", "--notification-slack-icon-url=https://me:precious@icons.example/a",
+	}, nil)
+	line, file := m.commandLine(), m.composeFile()
+	says(t, line, "(umask 077; : >>refit.env)", "docker exec refit refit notify test",
+		"Write WATCHTOWER_NOTIFICATION_SLACK_ICON_URL, WATCHTOWER_NOTIFICATION_GOTIFY_TOKEN into refit.env yourself")
+	says(t, file, "(umask 077; : >>refit.env)", `WATCHTOWER_NOTIFICATIONS_LEVEL: "warn"`)
+	if strings.Contains(line+file, "precious") {
+		t.Errorf("it shows a secret:\n%s", line)
+	}
+	args, env := pasted(t, line, map[string]string{"WATCHTOWER_NOTIFICATION_GOTIFY_TOKEN": "precious"})
+	c, err := configure(args, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.notify.channels) != 1 || len(args) > 0 || !c.settings.All {
+		t.Errorf("%d channels, arguments %q, all is %t", len(c.notify.channels), args, c.settings.All)
+	}
+}
+
+func TestWhereNothingIsSecretNoFileIsNamed(t *testing.T) {
+	t.Parallel()
+	m := moved([]string{"--notifications-level", "warn"}, nil)
+	if text := m.commandLine() + m.composeFile(); strings.Contains(text, "env-file") || strings.Contains(text, "refit.env") {
+		t.Errorf("there is a file:\n%s", text)
+	}
+}
+
+func TestLinesOfOneVariableAreJoined(t *testing.T) {
+	t.Parallel()
+	m := moved(nil, map[string]string{"WATCHTOWER_NOTIFICATION_URL": "slack://precious\ngeneric://precious\n"})
+	says(t, m.commandLine(), `--format '{{range .Config.Env}}{{println (join (split . "\n") " ")}}{{end}}' watchtower`)
+}
+
+func TestAnIntervalBesideAScheduleIsDropped(t *testing.T) {
+	t.Parallel()
+	const told = "is left out: Watchtower refused an interval beside a schedule."
+	for name, test := range map[string]struct {
+		args []string
+		env  map[string]string
+		told string
+	}{
+		"Watchtower's default": {env: map[string]string{"WATCHTOWER_SCHEDULE": "0 0 4 * * *", "WATCHTOWER_POLL_INTERVAL": "86400"}},
+		"the default, typed":   {args: []string{"--schedule", "0 0 4 * * *", "--interval", "86400"}},
+		"another one": {
+			env:  map[string]string{"WATCHTOWER_SCHEDULE": "0 0 4 * * *", "WATCHTOWER_POLL_INTERVAL": "300"},
+			told: "WATCHTOWER_POLL_INTERVAL " + told,
+		},
+		"another one, typed": {
+			args: []string{"-i", "300"}, env: map[string]string{"WATCHTOWER_SCHEDULE": "0 0 4 * * *"},
+			told: "--interval " + told,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			line := moved(test.args, test.env).commandLine()
+			args, env := pasted(t, line, nil)
+			if _, err := configure(args, env); err != nil {
+				t.Errorf("the printed line is refused: %v", err)
+			}
+			if strings.Contains(line, "REFIT_INTERVAL") || !strings.Contains(line, "REFIT_SCHEDULE='0 0 4 * * *'") && !strings.Contains(line, "'REFIT_SCHEDULE=0 0 4 * * *'") {
+				t.Errorf("it is not the schedule that is printed:\n%s", line)
+			}
+			says(t, line, test.told)
+			if test.told == "" && strings.Contains(line, "interval") {
+				t.Errorf("it speaks of an interval that nobody has asked for:\n%s", line)
+			}
+		})
+	}
+}
+
+// watchtowers are some on one engine.
+func watchtowers(names ...string) []core.Container {
+	var all []core.Container
+	for _, name := range names {
+		c := tower(nil, nil).tower
+		c.ID, c.Name = name+"-id", name
+		all = append(all, c)
+	}
+	return append(all, container("web"))
+}
+
+func TestEachOfSeveralWatchtowersHasItsOwnFile(t *testing.T) {
+	t.Parallel()
+	two := watchtowers("blue", "green")
+	s := &session{program: &program{config: config{format: formatCommand}}}
+	for i, want := range []string{"blue", "green"} {
+		m := s.moveOf(two[i], two)
+		m.asked = docker.Asked{Env: map[string]string{"WATCHTOWER_NOTIFICATION_URL": "slack://precious"}}
+		m.read()
+		m.survey(nil)
+		says(t, m.commandLine(), ">refit-"+want+".env)", "--name refit-"+want, "--env-file refit-"+want+".env")
+		says(t, m.composeFile(), "env_file: [refit-"+want+".env]")
+	}
+	if m := s.moveOf(two[0], two[:1]); m.name != "refit" {
+		t.Errorf("the only one becomes %s", m.name)
+	}
+}
+
+func TestAComposeFileIsOfOneWatchtower(t *testing.T) {
+	t.Parallel()
+	two := watchtowers("blue", "green")
+	s := &session{program: &program{config: config{format: formatCompose}}}
+	_, err := s.towers(two)
+	var refused refusal
+	if !errors.As(err, &refused) || refused.problem != "there are 2 Watchtowers on this engine, and a compose file is of one" ||
+		refused.hint != "refit migrate --format compose NAME reads one of them: blue, green" {
+		t.Errorf("got %+v", err)
+	}
+	s.names = []string{"green"}
+	if found, err := s.towers(two); err != nil || len(found) != 1 || found[0].Name != "green" {
+		t.Errorf("got %v, %v", found, err)
+	}
+	s.names, s.format = nil, formatCommand
+	if found, err := s.towers(two); err != nil || len(found) != 2 {
+		t.Errorf("got %v, %v", found, err)
+	}
+}
+
+func TestWhatIsMountedInThePlaceOfTheMemoryIsLeftOut(t *testing.T) {
+	t.Parallel()
+	m := tower(nil, nil)
+	m.tower.Mounts = append(m.tower.Mounts,
+		core.Mount{Type: "volume", Name: "theirs", Destination: "/data"},
+		core.Mount{Type: "volume", Name: "certs", Destination: "/certs"},
+		core.Mount{Type: "volume", Name: "certs", Destination: "/certs-again"},
+		core.Mount{Type: "tmpfs", Destination: "/tmp"})
+	m.read()
+	m.survey(nil)
+	line, file := m.commandLine(), m.composeFile()
+	for _, text := range []string{line, file} {
+		if n := strings.Count(text, ":/data"); n != 1 || strings.Contains(text, "theirs") {
+			t.Errorf("%d volumes are at /data:\n%s", n, text)
+		}
+		says(t, text, "What is mounted at /data is left out: Refit keeps its memory there.", "What is mounted at /tmp is left out: it is a tmpfs.")
+	}
+	if n := strings.Count(file, "  \"certs\":\n"); n != 1 {
+		t.Errorf("the file says %d times what certs is:\n%s", n, file)
 	}
 }

@@ -3,8 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"path"
 	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/refit-dev/refit/core"
 )
 
 // The forms of what refit migrate prints.
@@ -76,7 +80,7 @@ func (m *move) tail(p *paper) {
 	if project := m.tower.Labels["com.docker.compose.project"]; project != "" {
 		back = append(back, "compose made it, in the project "+project+": --format compose prints a service for its file")
 	}
-	if m.secretFile() {
+	if m.notifies {
 		back = append(back, "docker exec "+m.name+" refit notify test: whether messages arrive")
 	}
 	again := "docker start " + m.tower.Name
@@ -106,7 +110,7 @@ func (m *move) commandLine() string {
 		m.differs = append(m.differs, "It was in several networks: docker network connect "+network+" "+m.name+" adds one.")
 	}
 	if m.secretFile() {
-		words = append(words, "--env-file "+envFile)
+		words = append(words, "--env-file "+m.envFile())
 	}
 	for _, e := range m.env {
 		words = append(words, "--env "+shellWord(e.name+"="+e.value))
@@ -160,10 +164,8 @@ func (m *move) composeNetworks(p *paper) {
 		p.line("    networks: %s", quote(m.asked.Networks))
 	}
 	p.line("volumes:\n  %s-data:\n    name: %s-data", m.name, m.name)
-	for _, mount := range m.tower.Mounts {
-		if mount.Type == "volume" {
-			p.line("  %s:\n    external: true", quote(mount.Name))
-		}
+	for _, name := range m.namedVolumes() {
+		p.line("  %s:\n    external: true", quote(name))
 	}
 	if own && !shared {
 		p.line("networks:")
@@ -181,7 +183,7 @@ func (m *move) volumes() []string {
 		if mount.Type == "volume" {
 			source = mount.Name
 		}
-		if mount.Type != "volume" && mount.Type != "bind" {
+		if notTaken(mount) != "" {
 			continue
 		}
 		text := source + ":" + mount.Destination
@@ -191,6 +193,29 @@ func (m *move) volumes() []string {
 		list = append(list, text)
 	}
 	return append(list, m.name+"-data:/data")
+}
+
+// namedVolumes are those of Watchtower's that have names. One may be mounted in several
+// places.
+func (m *move) namedVolumes() []string {
+	var names []string
+	for _, mount := range m.tower.Mounts {
+		if mount.Type == "volume" && notTaken(mount) == "" && !slices.Contains(names, mount.Name) {
+			names = append(names, mount.Name)
+		}
+	}
+	return names
+}
+
+// notTaken says why a mount is left out, nothing for one that is taken along.
+func notTaken(mount core.Mount) string {
+	switch {
+	case path.Clean(mount.Destination) == "/data":
+		return "Refit keeps its memory there"
+	case mount.Type != "volume" && mount.Type != "bind":
+		return "it is a " + mount.Type
+	}
+	return ""
 }
 
 // arguments are the names, and what keeps them from being commands.
