@@ -171,11 +171,7 @@ func (m *move) read() {
 		}
 	}
 	m.strangeWords(line.Unknown, known)
-	for _, mount := range m.tower.Mounts {
-		if why := notTaken(mount); why != "" {
-			m.differs = append(m.differs, "What is mounted at "+mount.Destination+" is left out: "+why+".")
-		}
-	}
+	m.surroundings()
 }
 
 func (m *move) has(variable string) bool {

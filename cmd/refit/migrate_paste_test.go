@@ -9,6 +9,7 @@ import (
 
 	"github.com/refit-dev/refit/core"
 	"github.com/refit-dev/refit/core/docker"
+	"github.com/refit-dev/refit/core/watchtower"
 )
 
 // moved is a Watchtower, read among some other containers.
@@ -269,5 +270,61 @@ func TestWhatIsMountedInThePlaceOfTheMemoryIsLeftOut(t *testing.T) {
 	}
 	if n := strings.Count(file, "  \"certs\":\n"); n != 1 {
 		t.Errorf("the file says %d times what certs is:\n%s", n, file)
+	}
+}
+
+func TestWhoWatchtowerRanAsAndWhatItKnewIsTakenAlong(t *testing.T) {
+	t.Parallel()
+	m := tower(nil, nil)
+	m.asked.Context = docker.Context{
+		User: "1000:1000", Groups: []string{"998", "docker"}, Hostname: "nas", Hosts: []string{"registry.lan:10.0.0.2"},
+		DNS: []string{"10.0.0.1", "10.0.0.3"}, Security: []string{"no-new-privileges", "label=user:a b"},
+	}
+	m.asked.Others = []string{"--privileged", "--memory"}
+	m.tower.Labels = map[string]string{
+		"traefik.enable": "precious", "com.docker.compose.project": "updater", watchtower.Marker: "true", "from.image": "yes",
+	}
+	m.tower.ImageLabels = map[string]string{"from.image": "yes"}
+	m.read()
+	m.survey(nil)
+	line, file := m.commandLine(), m.composeFile()
+	for _, want := range []string{
+		"--user 1000:1000", "--group-add 998", "--hostname nas", "--add-host registry.lan:10.0.0.2", "--dns 10.0.0.1", "--dns 10.0.0.3",
+		"--security-opt no-new-privileges", "--security-opt 'label=user:a b'",
+	} {
+		if !strings.Contains(line, "    "+want+" \\\n") {
+			t.Errorf("it does not say %q:\n%s", want, line)
+		}
+	}
+	for _, want := range []string{
+		`user: "1000:1000"`, `group_add: ["998"]`, `hostname: "nas"`, `extra_hosts: ["registry.lan:10.0.0.2"]`, `dns: ["10.0.0.1","10.0.0.3"]`,
+		`security_opt: ["no-new-privileges","label=user:a b"]`,
+	} {
+		if !strings.Contains(file, "    "+want+"\n") {
+			t.Errorf("it does not say %q:\n%s", want, file)
+		}
+	}
+	for _, text := range []string{line, file} {
+		says(t, text, "The group docker is left out: Refit's image knows groups by their numbers only.",
+			"Other settings of Watchtower's container are left out: --privileged, --memory, the label traefik.enable.")
+		if strings.Contains(text, "precious") {
+			t.Errorf("it shows what is in a label:\n%s", text)
+		}
+	}
+	if args, _ := pasted(t, line, nil); len(args) > 0 {
+		t.Errorf("arguments %q", args)
+	}
+}
+
+func TestAUserWithoutANumberIsLeftOut(t *testing.T) {
+	t.Parallel()
+	m := tower(nil, nil)
+	m.asked.User = "nobody"
+	m.read()
+	m.survey(nil)
+	line := m.commandLine()
+	says(t, line, "The user nobody is left out: Refit's image knows users by their numbers only.")
+	if strings.Contains(line+m.composeFile(), "user nobody \\") {
+		t.Errorf("it is there:\n%s", line)
 	}
 }

@@ -3,12 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"path"
 	"regexp"
-	"slices"
 	"strings"
-
-	"github.com/refit-dev/refit/core"
 )
 
 // The forms of what refit migrate prints.
@@ -109,6 +105,7 @@ func (m *move) commandLine() string {
 		}
 		m.differs = append(m.differs, "It was in several networks: docker network connect "+network+" "+m.name+" adds one.")
 	}
+	words = append(words, m.contextWords()...)
 	if m.secretFile() {
 		words = append(words, "--env-file "+m.envFile())
 	}
@@ -149,73 +146,10 @@ func (m *move) composeFile() string {
 	for _, v := range m.volumes() {
 		p.line("      - %s", quote(v))
 	}
+	m.composeContext(&p)
 	m.composeNetworks(&p)
 	m.tail(&p)
 	return p.String()
-}
-
-func (m *move) composeNetworks(p *paper) {
-	own := len(m.asked.Networks) > 0
-	shared := own && (m.asked.Networks[0] == "host" || strings.Contains(m.asked.Networks[0], ":"))
-	if shared {
-		p.line("    network_mode: %s", quote(m.asked.Networks[0]))
-	}
-	if own && !shared {
-		p.line("    networks: %s", quote(m.asked.Networks))
-	}
-	p.line("volumes:\n  %s-data:\n    name: %s-data", m.name, m.name)
-	for _, name := range m.namedVolumes() {
-		p.line("  %s:\n    external: true", quote(name))
-	}
-	if own && !shared {
-		p.line("networks:")
-		for _, network := range m.asked.Networks {
-			p.line("  %s:\n    external: true", quote(network))
-		}
-	}
-}
-
-// volumes are those of Watchtower's container, and the one of Refit's own.
-func (m *move) volumes() []string {
-	var list []string
-	for _, mount := range m.tower.Mounts {
-		source := mount.Source
-		if mount.Type == "volume" {
-			source = mount.Name
-		}
-		if notTaken(mount) != "" {
-			continue
-		}
-		text := source + ":" + mount.Destination
-		if mount.ReadOnly {
-			text += ":ro"
-		}
-		list = append(list, text)
-	}
-	return append(list, m.name+"-data:/data")
-}
-
-// namedVolumes are those of Watchtower's that have names. One may be mounted in several
-// places.
-func (m *move) namedVolumes() []string {
-	var names []string
-	for _, mount := range m.tower.Mounts {
-		if mount.Type == "volume" && notTaken(mount) == "" && !slices.Contains(names, mount.Name) {
-			names = append(names, mount.Name)
-		}
-	}
-	return names
-}
-
-// notTaken says why a mount is left out, nothing for one that is taken along.
-func notTaken(mount core.Mount) string {
-	switch {
-	case path.Clean(mount.Destination) == "/data":
-		return "Refit keeps its memory there"
-	case mount.Type != "volume" && mount.Type != "bind":
-		return "it is a " + mount.Type
-	}
-	return ""
 }
 
 // arguments are the names, and what keeps them from being commands.
