@@ -185,10 +185,10 @@ func migrateCommand() command {
 	return command{
 		name: "migrate", run: runMigrate, usage: "migrate [flags] [NAME]", most: 1,
 		summary: "show how to do what the Watchtower on this engine does; changes nothing",
-		more: `Reads the arguments, the environment, the mounts and the networks of the Watchtower's container,
-running or stopped, and the labels of all containers. Prints a docker run line (or a compose
-file), what will be different, and what to try. Secrets are not in it: it says how to take
-them along.
+		more: `Reads the arguments, the environment, the mounts, the networks and the user of the Watchtower's
+container, running or stopped, and the labels of all containers. Prints a docker run line (or a
+compose file, of one Watchtower), what will be different, and what to try. Secrets are not in
+it: it says how to take them along.
 
 Examples:
     refit migrate
