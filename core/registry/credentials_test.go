@@ -211,3 +211,35 @@ func TestATokenServerThatRedirectsGetsTheLoginForItselfOnly(t *testing.T) {
 		}
 	})
 }
+
+func TestAnIdentityTokenIsNotRepeatedElsewhere(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		to   string
+		want core.Reason
+	}{
+		"to another host": {"https://elsewhere.test", core.Reason{
+			Code: core.RegistryError,
+			Text: "registry.test refers to a token server that sends logins on to another host, which is refused",
+		}},
+		"to another place on the same": {"https://registry.test", core.Reason{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				reg, r := apart(t, registrytest.Options{Bearer: true, Identity: password})
+				elsewhere := registrytest.Handler(registrytest.Options{Bearer: true, Identity: password})
+				must(reg.Push("web", "1"))
+				r.ConfigDir = configDir(t, `{"auths":{"registry.test":{"identitytoken":"`+password+`"}}}`)
+				reg.Misbehave(registrytest.On("", registrytest.Token, reg.Times(1, registrytest.Redirect(test.to))))
+				r.Transport = places{"registry.test": reg, "elsewhere.test": elsewhere}
+				if got := one(t, r, query("registry.test/web:1")).Fault; got != test.want {
+					t.Errorf("got %v, want %v", got, test.want)
+				}
+				if n := len(elsewhere.Requests()); n > 0 {
+					t.Errorf("%d requests went elsewhere, with the identity token", n)
+				}
+			})
+		})
+	}
+}

@@ -29,6 +29,9 @@ const (
 var (
 	errPlain = errors.New("plain HTTP is not allowed")
 	errHops  = errors.New("too many redirects")
+	// errAway is for what has a body: that is an identity token, and a 307 or 308
+	// asks for it again. The headers net/http leaves behind, the body it does not.
+	errAway = &fault{core.RegistryError, "refers to a token server that sends logins on to another host, which is refused"}
 )
 
 // door is where every request leaves. It holds what must be true of each of
@@ -88,6 +91,8 @@ func (d *door) RoundTrip(req *http.Request) (*http.Response, error) {
 		err = errPlain
 	case hops(req) > mostHops:
 		err = errHops
+	case req.Body != nil && req.URL.Host != origin(req).URL.Host:
+		err = errAway
 	}
 	if err != nil {
 		if req.Body != nil {
@@ -120,6 +125,14 @@ func hops(req *http.Request) int {
 		n++
 	}
 	return n
+}
+
+// origin is the request that the redirects began with.
+func origin(req *http.Request) *http.Request {
+	for req.Response != nil && req.Response.Request != nil {
+		req = req.Response.Request
+	}
+	return req
 }
 
 // insecure tells whether a host, with or without port, may do without TLS or
