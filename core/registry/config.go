@@ -57,24 +57,21 @@ func (r *Registry) examine(ctx context.Context, image core.Image, look func(v1.I
 	r.recall(ctx)
 	v := r.newVisit(ctx, loadConfig(r.ConfigDir), hostOf(pinned))
 	defer r.remember(ctx, v.peer)
-	if no := v.obstacle(ctx); no.Code != "" {
-		return unanswered{no}
-	}
 	platform := image.Platform
 	if platform == (core.Platform{}) {
 		platform = r.Platform
 	}
-	ctx, cancel := context.WithTimeout(ctx, v.timeout)
-	defer cancel()
-	err = v.insist(ctx, ref.Context(), func(ctx context.Context, _ *trip, way *access) error {
+	a := &ask{text: display(pinned), ref: ref}
+	a.question = func(ctx context.Context, _ *trip, way *access) error {
 		found, err := way.image(ctx, ref, platform)
 		if err != nil {
 			return err
 		}
 		return look(found)
-	})
-	if err != nil {
-		return unanswered{v.explain(&ask{text: display(pinned), ref: ref}, err)}
+	}
+	v.insist(ctx, []*ask{a})
+	if a.answer.Fault.Code != "" {
+		return unanswered{a.answer.Fault}
 	}
 	return nil
 }

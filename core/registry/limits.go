@@ -101,11 +101,15 @@ func (p *peer) held() time.Time {
 	return p.limits.until
 }
 
-// turn is when the next request may go, and a reason where that is after latest.
+// turn is when the next request may go, and a reason where that is after latest,
+// or in the future once that is over.
 func (p *peer) turn(latest time.Time) (time.Time, core.Reason) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now, b := time.Now(), &p.limits.budget
+	if latest.Before(now) {
+		latest = now
+	}
 	if now.Before(p.limits.until) {
 		if p.limits.until.After(latest) {
 			return time.Time{}, p.alone(p.limits.until)

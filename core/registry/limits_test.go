@@ -130,13 +130,17 @@ func TestARegistryThatIsDownIsNotAskedAboutEverything(t *testing.T) {
 				queries := many(reg, 200)
 				r.Check(t.Context(), queries) // it is known by now, and could be asked about all of them at once
 				reg.Reset()
-				reg.Misbehave(trouble)
+				reg.Misbehave(both(registrytest.Delay(50*time.Millisecond), trouble))
+				begun := time.Now()
 				answers := r.Check(t.Context(), queries)
 				if got := codes(answers); got[""] > 0 || len(got) != 1 || len(answers) != 200 {
 					t.Errorf("got %v", got)
 				}
-				if n := len(reg.Requests()); n > 20+3+2 {
-					t.Errorf("%d requests: want 20 at a time, three repeated, and two before it is given up", n)
+				if n := len(reg.Requests()); n > 20+2+3*(3+2) {
+					t.Errorf("%d requests: want 20 at a time, and three at a time when it is tried again, and two before it is given up", n)
+				}
+				if took := time.Since(begun); took > 3*time.Second {
+					t.Errorf("it took %s to find out", took)
 				}
 			})
 		})

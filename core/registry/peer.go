@@ -38,8 +38,8 @@ type peer struct {
 	heads  bool                     // it has answered a HEAD as it should
 	noHead time.Time                // until then it is asked with GET
 	limits limits
-	// last is when each reference was answered, for the order at the next Check.
-	last map[string]time.Time
+	// turns is when each reference was asked about, for the order at the next Check.
+	turns map[string]time.Time
 }
 
 // peer returns the one for a host, a new one at first.
@@ -55,7 +55,7 @@ func (r *Registry) peer(host string) *peer {
 			r.peers = map[string]*peer{}
 		}
 		agent := cmp.Or(r.UserAgent, "refit")
-		p = &peer{host: host, carrier: transport.NewUserAgent(r.door, agent), doors: map[string]*cell[access]{}, last: map[string]time.Time{}}
+		p = &peer{host: host, carrier: transport.NewUserAgent(r.door, agent), doors: map[string]*cell[access]{}, turns: map[string]time.Time{}}
 		p.limits.recall(r.holds[host])
 		r.peers[host] = p
 	}
@@ -199,16 +199,25 @@ func (p *peer) headed(ok bool) {
 	}
 }
 
-// order puts those first that have waited longest for an answer, so that a host
+// behind is how much longer than others those wait for their turn for whom the
+// host failed, and more than the day between two Checks: where many fail, time and
+// again, they must not come before all others.
+const behind = 36 * time.Hour
+
+// order puts those first that have waited longest for their turn, so that a host
 // that answers only so many at a time comes round to all of them.
 func (p *peer) order(asks []*ask) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	slices.SortStableFunc(asks, func(a, b *ask) int { return p.last[a.text].Compare(p.last[b.text]) })
+	slices.SortStableFunc(asks, func(a, b *ask) int { return p.turns[a.text].Compare(p.turns[b.text]) })
 }
 
-func (p *peer) answered(a *ask) {
+// asked notes that a reference had its turn, and whether the host said something.
+func (p *peer) asked(a *ask, answered bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.last[a.text] = time.Now()
+	p.turns[a.text] = time.Now()
+	if !answered {
+		p.turns[a.text] = time.Now().Add(behind)
+	}
 }

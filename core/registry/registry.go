@@ -38,8 +38,8 @@ type Registry struct {
 	// ports. Loopback names and addresses always may, as for the engine.
 	Insecure []string
 	// Timeout is how long one reference may take, from its first request to its
-	// digest. It may wait as long for its turn before, where a registry limits
-	// how often it is asked. 0 means 10 s.
+	// digest, at each try. A Check waits as long for a registry that limits how often
+	// it is asked. 0 means 10 s.
 	Timeout time.Duration
 	// Parallel is how many references of one registry host are asked at the
 	// same time by one Check. 0 means 20. All hosts together are asked at most
@@ -81,6 +81,7 @@ type ask struct {
 	reference core.Reference
 	text      string // as people know it
 	ref       name.Reference
+	question  question
 	queries   []core.Query
 	answer    core.Answer
 }

@@ -1,6 +1,9 @@
 package registry_test
 
 import (
+	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,5 +56,68 @@ func comeBackTogether(t *testing.T, answers map[core.Query]core.Answer, end time
 	}
 	if len(moments) != 1 {
 		t.Errorf("they are to be tried again at %d different moments, want 1", len(moments))
+	}
+}
+
+// A proxy in front of the registry that reloads refuses everything for a moment.
+func TestAMomentsTroubleLeavesNoReferenceWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 5, 20, 50, 200} {
+		for _, trouble := range []time.Duration{200 * time.Millisecond, 400 * time.Millisecond, 600 * time.Millisecond} {
+			t.Run(fmt.Sprintf("%d references, %s", n, trouble), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					reg, r := apart(t, registrytest.Options{})
+					queries := many(reg, n)
+					r.Check(t.Context(), queries)
+					begun := time.Now()
+					reg.Misbehave(both(registrytest.Delay(50*time.Millisecond), func(w http.ResponseWriter, q *http.Request) bool {
+						return time.Since(begun) < trouble && registrytest.Status(502)(w, q)
+					}))
+					if got := codes(r.Check(t.Context(), queries)); got[""] != n {
+						t.Errorf("got %v", got)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestReferencesThatFailEachTimeDoNotKeepTheOthersFromTheirTurn(t *testing.T) {
+	t.Parallel()
+	for name, trouble := range map[string]func(*registrytest.Registry) registrytest.Trouble{
+		"errors": func(*registrytest.Registry) registrytest.Trouble { return registrytest.Status(500) },
+		"hangs":  func(reg *registrytest.Registry) registrytest.Trouble { return reg.Hang },
+	} {
+		for _, test := range []struct{ parallel, bad int }{{20, 19}, {20, 20}, {20, 25}, {3, 3}, {1, 1}, {1, 3}} {
+			t.Run(fmt.Sprintf("%s, %d bad ones, %d at a time", name, test.bad, test.parallel), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					reg, r := apart(t, registrytest.Options{})
+					r.Parallel = test.parallel
+					good := many(reg, 30)
+					var all []core.Query
+					for i := range test.bad {
+						all = append(all, query(fmt.Sprintf("registry.test/bad%d:1", i)))
+					}
+					all = append(all, good...)
+					bad := trouble(reg)
+					reg.Misbehave(both(registrytest.Delay(50*time.Millisecond), func(w http.ResponseWriter, q *http.Request) bool {
+						return strings.Contains(q.URL.Path, "/bad") && bad(w, q)
+					}))
+					r.Check(t.Context(), all) // the bad ones are the first, and may take all that it has
+					for day := range 6 {
+						time.Sleep(24 * time.Hour)
+						begun := time.Now()
+						if got := codes(r.Check(t.Context(), all)); got[""] != 30 {
+							t.Errorf("day %d: got %v", day, got)
+						}
+						if took := time.Since(begun); took > 40*time.Second {
+							t.Errorf("day %d: it took %s", day, took)
+						}
+					}
+				})
+			})
+		}
 	}
 }

@@ -4,11 +4,10 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/google/go-containerregistry/pkg/name"
 
 	"github.com/refit-dev/refit/core"
 )
@@ -20,12 +19,9 @@ const (
 	// firstPause is about how long to wait before the second try; the pause
 	// before each further one is twice as long.
 	firstPause = 200 * time.Millisecond
-	// freeTries is how many tries a Check may repeat at a host that answers
-	// nothing. Each answer pays for another: a host that is down is not asked
-	// four times about everything.
-	freeTries = 3
-	// mostFailures is how many references in a row may fail before the host is
-	// given up for this Check.
+	// mostFailures is how many references in a row may fail before the others are
+	// left for the next try, and how many are asked at the same time then: a host
+	// that is down is not asked four times about everything.
 	mostFailures = 3
 )
 
@@ -37,11 +33,15 @@ type visit struct {
 	login   login
 	timeout time.Duration
 	begun   time.Time
+	places  int64 // how many references are asked at the same time
+	last    bool  // this is the last try
 
 	// answers counts the references that the host has said something about,
-	// failures those since the last of them that it was no use asking for, and
-	// repeats the tries that were repeated.
-	answers, failures, repeats atomic.Int64
+	// failures those since the last of them that it was no use asking for, in this
+	// try, hangs those that ran out of time, and busy those that are under way.
+	answers, failures, hangs, busy atomic.Int64
+	// trouble is set when the host is left alone until the next try.
+	trouble atomic.Pointer[core.Reason]
 	// silence is set when the host has been given up for this Check.
 	silence atomic.Pointer[core.Reason]
 	// doubt is set when the host is to be got to know anew at the next.
@@ -50,28 +50,25 @@ type visit struct {
 
 // newVisit looks up the login for the host, and asks it nothing yet.
 func (r *Registry) newVisit(ctx context.Context, creds *config, host string) *visit {
-	v := &visit{peer: r.peer(host), host: host, lax: r.insecure(host), timeout: r.timeout(), begun: time.Now()}
+	v := &visit{peer: r.peer(host), host: host, lax: r.insecure(host), timeout: r.timeout(), places: 1}
 	ctx, cancel := context.WithTimeout(ctx, v.timeout)
 	defer cancel()
 	v.login = creds.login(ctx, host)
+	v.begun = time.Now()
 	return v
 }
 
 // visit asks one host all its references, some at a time.
 func (r *Registry) visit(ctx context.Context, creds *config, host string, parallel int, asks []*ask) {
 	v := r.newVisit(ctx, creds, host)
-	v.peer.order(asks)
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range v.peer.call(parallel) {
-		wg.Go(func() {
-			for i := next.Add(1); i <= int64(len(asks)); i = next.Add(1) {
-				a := asks[i-1]
-				a.answer = v.answer(ctx, a)
-			}
-		})
+	v.places = int64(v.peer.call(parallel))
+	for _, a := range asks {
+		a.question = func(ctx context.Context, t *trip, way *access) (err error) {
+			a.answer.Digest, err = v.peer.digest(ctx, t, way, a.ref)
+			return err
+		}
 	}
-	wg.Wait()
+	v.insist(ctx, asks)
 	if v.doubt.Load() {
 		v.peer.greeting.forget(nil)
 	}
@@ -79,42 +76,117 @@ func (r *Registry) visit(ctx context.Context, creds *config, host string, parall
 	r.remember(ctx, v.peer)
 }
 
-// answer answers for one reference.
-func (v *visit) answer(ctx context.Context, a *ask) core.Answer {
-	if no := v.obstacle(ctx); no.Code != "" {
-		return core.Answer{Fault: no}
+// insist asks about all of them, and again where that may help. There is one pause
+// for all that failed: what befell the host befell all that were under way.
+func (v *visit) insist(ctx context.Context, asks []*ask) {
+	for try := 1; len(asks) > 0 && try <= tries; try++ {
+		v.last = try == tries
+		asks = v.round(ctx, asks)
+		if slices.ContainsFunc(asks, func(a *ask) bool { return a.answer.Fault.Code != core.RateLimited }) && !v.last {
+			// By chance, so that those that failed together do not come back together.
+			pause := firstPause << (try - 1)
+			_ = sleep(ctx, pause/2+rand.N(pause)) // where that ends early, the next round says so
+		}
 	}
+}
+
+// round asks about each of them once, and returns those that may be asked again.
+func (v *visit) round(ctx context.Context, asks []*ask) []*ask {
+	if v.trouble.Swap(nil) != nil {
+		v.places = min(v.places, mostFailures)
+	}
+	v.failures.Store(0)
+	v.peer.order(asks)
+	again := make([]bool, len(asks))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range v.places {
+		wg.Go(func() {
+			for i := next.Add(1); i <= int64(len(asks)); i = next.Add(1) {
+				again[i-1] = v.answer(ctx, asks[i-1])
+			}
+		})
+	}
+	wg.Wait()
+	var left []*ask
+	for i, a := range asks {
+		if again[i] {
+			left = append(left, a)
+		}
+	}
+	return left
+}
+
+// answer answers for one reference, and tells whether it may be asked again.
+func (v *visit) answer(ctx context.Context, a *ask) (again bool) {
+	no, trouble := v.obstacle(ctx), v.trouble.Load()
+	switch {
+	case no.Code != "":
+		a.answer.Fault = no
+		return false
+	case trouble != nil:
+		a.answer.Fault = *trouble
+		return true
+	}
+	v.busy.Add(1)
+	defer v.busy.Add(-1)
 	before := v.answers.Load()
 	timed, cancel := context.WithTimeout(ctx, v.timeout)
 	defer cancel()
-	digest := ""
-	err := v.insist(timed, a.ref.Context(), func(ctx context.Context, t *trip, way *access) (err error) {
-		digest, err = v.peer.digest(ctx, t, way, a.ref)
-		return err
-	})
+	err := v.ask(timed, a)
 	switch {
 	case err == nil:
-		v.spoke()
-		v.peer.answered(a)
-		return core.Answer{Digest: digest}
+		v.spoke(a)
+		a.answer.Fault = core.Reason{}
+		return false
 	case ctx.Err() != nil:
-		return core.Answer{Fault: v.stopped()}
+		a.answer.Fault = v.stopped()
+		return false
 	}
-	fault := v.explain(a, err)
-	// Who runs out of time while the host answers nobody else either gives it up
-	// at once: the others would wait as long, one batch after the other.
-	switch {
-	case timedOut(err) && v.answers.Load() == before, transient(err) && v.failures.Add(1) >= mostFailures:
-		v.silence.Store(&fault)
-	case !timedOut(err) && !transient(err):
-		v.spoke()
+	a.answer.Fault = v.explain(a, err)
+	if v.failed(a, err, v.answers.Load() == before) && !v.last {
+		return true
 	}
-	if fault.Code != core.NotFound && fault.Code != core.RateLimited {
+	if a.answer.Fault.Code != core.NotFound && a.answer.Fault.Code != core.RateLimited {
 		// What was known of the registry may be wrong by now.
 		v.doubt.Store(true)
 		v.peer.leave(a.ref.Context(), nil)
 	}
-	return core.Answer{Fault: fault}
+	return false
+}
+
+// failed draws the conclusions for the other references, and tells whether this one
+// may be asked again. alone is whether none of them was answered meanwhile.
+func (v *visit) failed(a *ask, err error, alone bool) (again bool) {
+	fault := a.answer.Fault
+	switch {
+	case fault.Code == core.RateLimited:
+		return true
+	case timedOut(err):
+		v.peer.asked(a, false)
+		// Those under way have as little hope. The others would wait as long, one
+		// batch after the other.
+		mute := v.failures.Add(1)-1+v.busy.Load() >= mostFailures
+		if mute && alone || v.hangs.Add(1) >= mostFailures*v.places {
+			v.silence.Store(&fault)
+		}
+		return false
+	case transient(err):
+		v.peer.asked(a, false)
+		if v.failures.Add(1) >= mostFailures {
+			v.trouble.Store(&fault)
+		}
+		return true
+	}
+	v.spoke(a)
+	return false
+}
+
+// spoke notes that the host has said something about a reference.
+func (v *visit) spoke(a *ask) {
+	v.answers.Add(1)
+	v.failures.Store(0)
+	v.peer.asked(a, true)
 }
 
 // obstacle waits for the host to be ready for a reference. It says why it is
@@ -123,7 +195,7 @@ func (v *visit) obstacle(ctx context.Context) core.Reason {
 	if v.login.firm {
 		return v.login.fault
 	}
-	refused := v.admit(ctx, time.Now().Add(v.timeout))
+	refused := v.admit(ctx, v.begun.Add(v.timeout))
 	silence := v.silence.Load()
 	switch {
 	case ctx.Err() != nil:
@@ -134,12 +206,6 @@ func (v *visit) obstacle(ctx context.Context) core.Reason {
 	return refused
 }
 
-// spoke notes that the host has said something about a reference.
-func (v *visit) spoke() {
-	v.answers.Add(1)
-	v.failures.Store(0)
-}
-
 func (v *visit) stopped() core.Reason {
 	return core.Reason{Code: core.Cancelled, Text: "the check was stopped before " + v.host + " answered"}
 }
@@ -148,62 +214,28 @@ func (v *visit) stopped() core.Reason {
 // may be asked more than once.
 type question func(ctx context.Context, t *trip, way *access) error
 
-// insist asks again where that may help, as long as there is time.
-func (v *visit) insist(ctx context.Context, repo name.Repository, q question) error {
-	latest, _ := ctx.Deadline()
-	for try := 1; ; try++ {
-		err := v.ask(ctx, repo, q)
-		if err == nil || try == tries || !v.pause(ctx, try, latest, err) {
-			return err
-		}
-	}
-}
-
-// pause waits for the moment of the next try, and tells whether there is one.
-func (v *visit) pause(ctx context.Context, try int, latest time.Time, err error) bool {
-	answer, refused := refusal(err)
-	switch {
-	case refused && limited(answer) && !v.peer.held().IsZero(): // then that is how long
-	case !transient(err):
-		return false
-	default:
-		// By chance, so that those that failed together do not come back together.
-		pause := firstPause << (try - 1)
-		pause = pause/2 + rand.N(pause)
-		if time.Until(latest) < pause || sleep(ctx, pause) != nil || !v.affords() {
-			return false
-		}
-	}
-	return v.admit(ctx, latest).Code == "" && ctx.Err() == nil
-}
-
-// affords tells whether another try may be made at this host.
-func (v *visit) affords() bool {
-	return v.silence.Load() == nil && v.repeats.Add(1) <= freeTries+v.answers.Load()
-}
-
 // ask asks once, or twice where what opened the repository at an earlier Check is
 // refused: a token may have been revoked, or the registry may have changed its
 // way of logging in.
-func (v *visit) ask(ctx context.Context, repo name.Repository, q question) error {
-	way, err := v.askOnce(ctx, repo, q)
+func (v *visit) ask(ctx context.Context, a *ask) error {
+	way, err := v.askOnce(ctx, a)
 	if way != nil && way.since.Before(v.begun) && unauthorized(err) {
-		v.peer.leave(repo, way)
+		v.peer.leave(a.ref.Context(), way)
 		v.peer.greeting.forget(way.greeting)
-		_, err = v.askOnce(ctx, repo, q)
+		_, err = v.askOnce(ctx, a)
 	}
 	return err
 }
 
 // askOnce returns the way that it took, nil if it found none.
-func (v *visit) askOnce(ctx context.Context, repo name.Repository, q question) (*access, error) {
+func (v *visit) askOnce(ctx context.Context, a *ask) (*access, error) {
 	t := &trip{peer: v.peer}
 	ctx = withTrip(ctx, t)
-	way, err := v.peer.enter(ctx, repo, v.login.auth)
+	way, err := v.peer.enter(ctx, a.ref.Context(), v.login.auth)
 	if err != nil {
 		return nil, err
 	}
-	return way, q(ctx, t, way)
+	return way, a.question(ctx, t, way)
 }
 
 func unauthorized(err error) bool {
