@@ -75,3 +75,19 @@ func TestABudgetThatIsNotSpentSlowsNobodyDown(t *testing.T) {
 		})
 	}
 }
+
+func TestACheckDoesNotWaitForAWholeWindow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reg, r := apart(t, registrytest.Options{})
+		reg.Limit(200, 10*time.Minute) // one in three seconds, once they are spread out
+		queries := many(reg, 200)
+		begun := time.Now()
+		if got := codes(r.Check(t.Context(), queries)); got[""] < 100 || got[""]+got[core.RateLimited] != 200 {
+			t.Errorf("got %v", got)
+		}
+		if took := time.Since(begun); took > 10*time.Second {
+			t.Errorf("it took %s, and all other registries' answers wait for it", took)
+		}
+	})
+}

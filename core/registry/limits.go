@@ -171,9 +171,13 @@ func clock(at time.Time) string { return at.Local().Format(time.DateTime) }
 // admit waits until the host may be asked, or says why it is not before latest.
 func (v *visit) admit(ctx context.Context, latest time.Time) core.Reason {
 	for {
+		held := v.peer.held()
 		at, refused := v.peer.turn(latest)
 		if refused.Code != "" || sleep(ctx, time.Until(at)) != nil {
 			return refused
+		}
+		if !held.IsZero() {
+			v.waited.Store(true)
 		}
 		if v.peer.held().IsZero() {
 			return core.Reason{}

@@ -43,6 +43,33 @@ func TestARegistryThatIsAlwaysBusyIsTriedAgainEverMoreRarely(t *testing.T) {
 	})
 }
 
+// It is waited for once: what other registries have said must not wait for it all day.
+func TestARegistryThatIsAlwaysBusyCostsACheckOneWait(t *testing.T) {
+	t.Parallel()
+	for _, after := range []time.Duration{time.Second, 8 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			reg, r := apart(t, registrytest.Options{})
+			queries := many(reg, 200)
+			busy := registrytest.On(head, manifests, registrytest.RetryAfter(429, fmt.Sprint(after.Seconds())))
+			reg.Misbehave(both(registrytest.Delay(50*time.Millisecond), busy))
+			for _, atATime := range []int{20, 1, 1} {
+				reg.Reset()
+				begun := time.Now()
+				if got := codes(r.Check(t.Context(), queries)); got[core.RateLimited] != 200 {
+					t.Errorf("got %v", got)
+				}
+				if took := time.Since(begun); took > after+time.Second/2 {
+					t.Errorf("it took %s, want a wait of %s", took, after)
+				}
+				if n := reg.Count(head, manifests); n > 2*atATime {
+					t.Errorf("%d requests, want %d before the wait and as many after it", n, atATime)
+				}
+				time.Sleep(2 * time.Hour)
+			}
+		})
+	}
+}
+
 // comeBackTogether asserts that all are to be tried again at one moment, at most so
 // much later than the end of the hold.
 func comeBackTogether(t *testing.T, answers map[core.Query]core.Answer, end time.Time, most time.Duration) {

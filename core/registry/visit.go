@@ -40,6 +40,8 @@ type visit struct {
 	// failures those since the last of them that it was no use asking for, in this
 	// try, hangs those that ran out of time, and busy those that are under way.
 	answers, failures, hangs, busy atomic.Int64
+	// waited is set when the host has been waited for because it said so.
+	waited atomic.Bool
 	// trouble is set when the host is left alone until the next try.
 	trouble atomic.Pointer[core.Reason]
 	// silence is set when the host has been given up for this Check.
@@ -130,7 +132,7 @@ func (v *visit) answer(ctx context.Context, a *ask) (again bool) {
 	}
 	v.busy.Add(1)
 	defer v.busy.Add(-1)
-	before := v.answers.Load()
+	before, waited := v.answers.Load(), v.waited.Load()
 	timed, cancel := context.WithTimeout(ctx, v.timeout)
 	defer cancel()
 	err := v.ask(timed, a)
@@ -144,10 +146,16 @@ func (v *visit) answer(ctx context.Context, a *ask) (again bool) {
 		return false
 	}
 	a.answer.Fault = v.explain(a, err)
-	if v.failed(a, err, v.answers.Load() == before) && !v.last {
+	switch {
+	case a.answer.Fault.Code == core.RateLimited:
+		if waited { // once is enough
+			v.giveUp(a)
+		}
+		return !waited
+	case v.failed(a, err, v.answers.Load() == before) && !v.last:
 		return true
 	}
-	if a.answer.Fault.Code != core.NotFound && a.answer.Fault.Code != core.RateLimited {
+	if a.answer.Fault.Code != core.NotFound {
 		// What was known of the registry may be wrong by now.
 		v.doubt.Store(true)
 		v.peer.leave(a.ref.Context(), nil)
@@ -158,28 +166,32 @@ func (v *visit) answer(ctx context.Context, a *ask) (again bool) {
 // failed draws the conclusions for the other references, and tells whether this one
 // may be asked again. alone is whether none of them was answered meanwhile.
 func (v *visit) failed(a *ask, err error, alone bool) (again bool) {
-	fault := a.answer.Fault
 	switch {
-	case fault.Code == core.RateLimited:
-		return true
 	case timedOut(err):
 		v.peer.asked(a, false)
 		// Those under way have as little hope. The others would wait as long, one
 		// batch after the other.
 		mute := v.failures.Add(1)-1+v.busy.Load() >= mostFailures
 		if mute && alone || v.hangs.Add(1) >= mostFailures*v.places {
-			v.silence.Store(&fault)
+			v.giveUp(a)
 		}
 		return false
 	case transient(err):
 		v.peer.asked(a, false)
 		if v.failures.Add(1) >= mostFailures {
+			fault := a.answer.Fault
 			v.trouble.Store(&fault)
 		}
 		return true
 	}
 	v.spoke(a)
 	return false
+}
+
+// giveUp has all other references answered as this one, without a request.
+func (v *visit) giveUp(a *ask) {
+	fault := a.answer.Fault
+	v.silence.Store(&fault)
 }
 
 // spoke notes that the host has said something about a reference.
@@ -195,15 +207,25 @@ func (v *visit) obstacle(ctx context.Context) core.Reason {
 	if v.login.firm {
 		return v.login.fault
 	}
+	if no := v.over(ctx); no.Code != "" {
+		return no
+	}
 	refused := v.admit(ctx, v.begun.Add(v.timeout))
-	silence := v.silence.Load()
-	switch {
+	if no := v.over(ctx); no.Code != "" {
+		return no
+	}
+	return refused
+}
+
+// over says why nothing is asked of the host any more.
+func (v *visit) over(ctx context.Context) core.Reason {
+	switch silence := v.silence.Load(); {
 	case ctx.Err() != nil:
 		return v.stopped()
 	case silence != nil:
 		return *silence
 	}
-	return refused
+	return core.Reason{}
 }
 
 func (v *visit) stopped() core.Reason {
