@@ -9,16 +9,21 @@ type budget struct {
 	rate
 	next time.Time // when the next request may go, where they are spread out
 
-	// heard, high and low are the answers of one Check, and what was left by the
+	// heard, high and low are the answers of one Check, or of two, and what was left by the
 	// most and by the least generous of them. They tell whether costs is true:
 	// Docker Hub shows its limit with every HEAD and takes nothing off for it.
 	heard, high, low int
 	costs            bool
 }
 
-// begin starts to count what requests cost. Between two Checks others may spend:
-// the engine, or another host behind the same address.
-func (b *budget) begin() { b.heard = 0 }
+// begin starts to count what requests cost. Between two Checks others may spend: the
+// engine, or another host behind the same address. But one answer alone tells nothing:
+// it is compared with the next Check's.
+func (b *budget) begin() {
+	if b.heard > 1 {
+		b.heard = 0
+	}
+}
 
 // note takes in what one answer says.
 func (b *budget) note(r rate, now time.Time) {

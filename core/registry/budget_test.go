@@ -48,6 +48,30 @@ func TestABudgetLastsUntilItsWindowEnds(t *testing.T) {
 	})
 }
 
+// Each container may have a schedule of its own: then each Check asks about one.
+func TestABudgetLastsAlsoForChecksOfOneReferenceEach(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reg, r := apart(t, registrytest.Options{})
+		reg.Limit(100, time.Hour)
+		queries := many(reg, 10)
+		answered, begun := 0, time.Now()
+		for i := 0; time.Since(begun) < time.Hour; i++ {
+			a := one(t, r, queries[i%10])
+			switch {
+			case a.Digest != "":
+				answered++
+			case !strings.Contains(a.Fault.String(), "rate-limited: registry.test takes "):
+				t.Fatalf("after %d answers: got %v", answered, a.Fault)
+			}
+			time.Sleep(10 * time.Second)
+		}
+		if n := reg.Count(head, manifests); n != answered || n < 80 {
+			t.Errorf("%d requests and %d answers, of the 100 that are allowed", n, answered)
+		}
+	})
+}
+
 func TestABudgetThatIsNotSpentSlowsNobodyDown(t *testing.T) {
 	t.Parallel()
 	for name, left := range map[string]string{"there is little left": "3;w=21600", "there is nothing left": "0;w=21600"} {
