@@ -56,7 +56,6 @@ func (r *Registry) examine(ctx context.Context, image core.Image, look func(v1.I
 	}
 	r.recall(ctx)
 	v := r.newVisit(ctx, loadConfig(r.ConfigDir), hostOf(pinned))
-	defer r.remember(ctx, v.peer)
 	platform := image.Platform
 	if platform == (core.Platform{}) {
 		platform = r.Platform

@@ -16,11 +16,12 @@ type Holds interface {
 	SetRegistryHold(ctx context.Context, host string, until time.Time) error
 }
 
-// recall reads what is remembered, before the first host is asked.
+// recall reads what is remembered, before a host is asked: another process may have
+// learned something meanwhile.
 func (r *Registry) recall(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.Holds == nil || r.holds != nil {
+	if r.Holds == nil {
 		return
 	}
 	holds, err := r.Holds.RegistryHolds(ctx)
@@ -34,6 +35,8 @@ func (r *Registry) recall(ctx context.Context) {
 // remember writes down until when the host wants to be left alone, if that is
 // news. It is written also when the Check is stopped: that is when it counts.
 func (r *Registry) remember(ctx context.Context, p *peer) {
+	p.writing.Lock() // an earlier hold must not be written over a later one
+	defer p.writing.Unlock()
 	until := p.held()
 	p.mu.Lock()
 	known := p.limits.saved.Equal(until)

@@ -30,11 +30,18 @@ type limits struct {
 	adjourned int
 }
 
-// recall takes up what was remembered of the host.
-func (l *limits) recall(until time.Time) {
-	l.until, l.saved = until, until
-	if !until.IsZero() {
-		l.refusals = 1
+// recall takes up what was remembered of the host, by whomever. What is further away
+// than any hold may be comes of a clock that was wrong, and is forgotten.
+func (p *peer) recall(until time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := &p.limits
+	if !until.After(l.until) {
+		return
+	}
+	l.saved = until
+	if until.Before(time.Now().Add(longestHold + time.Second)) {
+		l.until, l.refusals = until, max(l.refusals, 1)
 	}
 }
 

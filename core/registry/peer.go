@@ -38,6 +38,8 @@ type peer struct {
 	heads  bool                     // it has answered a HEAD as it should
 	noHead time.Time                // until then it is asked with GET
 	limits limits
+	// writing is held while the limits are written down.
+	writing sync.Mutex
 	// turns is when each reference was asked about, for the order at the next Check.
 	turns map[string]time.Time
 }
@@ -56,9 +58,9 @@ func (r *Registry) peer(host string) *peer {
 		}
 		agent := cmp.Or(r.UserAgent, "refit")
 		p = &peer{host: host, carrier: transport.NewUserAgent(r.door, agent), doors: map[string]*cell[access]{}, turns: map[string]time.Time{}}
-		p.limits.recall(r.holds[host])
 		r.peers[host] = p
 	}
+	p.recall(r.holds[host])
 	return p
 }
 

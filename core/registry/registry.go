@@ -70,7 +70,7 @@ type Registry struct {
 
 	mu    sync.Mutex
 	door  *door
-	holds map[string]time.Time // what was remembered at the first Check
+	holds map[string]time.Time // what was remembered at the last Check
 	peers map[string]*peer     // by host
 }
 

@@ -35,6 +35,8 @@ type visit struct {
 	begun   time.Time
 	places  int64 // how many references are asked at the same time
 	last    bool  // this is the last try
+	// remember writes down until when the host wants to be left alone.
+	remember func()
 
 	// answers counts the references that the host has said something about,
 	// failures those since the last of them that it was no use asking for, in this
@@ -53,9 +55,10 @@ type visit struct {
 // newVisit looks up the login for the host, and asks it nothing yet.
 func (r *Registry) newVisit(ctx context.Context, creds *config, host string) *visit {
 	v := &visit{peer: r.peer(host), host: host, lax: r.insecure(host), timeout: r.timeout(), places: 1}
-	ctx, cancel := context.WithTimeout(ctx, v.timeout)
+	v.remember = func() { r.remember(ctx, v.peer) }
+	timed, cancel := context.WithTimeout(ctx, v.timeout)
 	defer cancel()
-	v.login = creds.login(ctx, host)
+	v.login = creds.login(timed, host)
 	v.begun = time.Now()
 	return v
 }
@@ -75,7 +78,6 @@ func (r *Registry) visit(ctx context.Context, creds *config, host string, parall
 		v.peer.greeting.forget(nil)
 	}
 	v.peer.adjourn(asks)
-	r.remember(ctx, v.peer)
 }
 
 // insist asks about all of them, and again where that may help. There is one pause
@@ -90,6 +92,7 @@ func (v *visit) insist(ctx context.Context, asks []*ask) {
 			_ = sleep(ctx, pause/2+rand.N(pause)) // where that ends early, the next round says so
 		}
 	}
+	v.remember()
 }
 
 // round asks about each of them once, and returns those that may be asked again.
@@ -148,6 +151,7 @@ func (v *visit) answer(ctx context.Context, a *ask) (again bool) {
 	a.answer.Fault = v.explain(a, err)
 	switch {
 	case a.answer.Fault.Code == core.RateLimited:
+		v.remember()
 		if waited { // once is enough
 			v.giveUp(a)
 		}
