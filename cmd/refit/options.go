@@ -178,7 +178,7 @@ var generalOptions = []option{
 	},
 	{
 		name: "parallel", group: groupWhich, value: "N", initial: "4",
-		help: "How many containers may be between their stop and their start at once.",
+		help: "How many containers may be between their stop and their start at once. With 1 each is down for as short as it can be; more are quicker together where they take long to stop.",
 		set:  count(func(c *config) *int { return &c.parallel }),
 	},
 	{
