@@ -61,6 +61,20 @@ func TestALoginIsForOneHostAndPort(t *testing.T) {
 	}
 }
 
+func TestOfDockerHubsLoginsTheOneCountsThatDockerLoginWrites(t *testing.T) {
+	t.Parallel()
+	reg := registrytest.Handler(registrytest.Options{User: "u", Password: password})
+	want := must(reg.Push("team/web", "1"))
+	r := &registry.Registry{Transport: reg.Transport(), ConfigDir: configDir(t, `{"auths": {
+		"docker.io": {"username": "u", "password": "old"},
+		"https://index.docker.io/v1/": {"username": "u", "password": "`+password+`"},
+		"index.docker.io": {"username": "u", "password": "older"}
+	}}`)}
+	if got := one(t, r, query("docker.io/team/web:1")); got.Digest != want {
+		t.Errorf("got %+v, want %s", got, want)
+	}
+}
+
 func TestIdentityTokensAreExchanged(t *testing.T) {
 	helper(t, "identity", `printf '{"ServerURL":"%s","Username":"<token>","Secret":"`+password+`"}' "$server"`)
 	for name, config := range map[string]string{

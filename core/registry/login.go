@@ -134,13 +134,13 @@ func stored(raw json.RawMessage, host string) login {
 }
 
 // find looks a host up in a map of config.json. A key is a host or a URL that
-// begins with it, as old versions of Docker wrote them.
+// begins with it, as old versions of Docker wrote them. Of several for Docker Hub
+// the one counts that docker login writes, as in Docker's own command.
 func find[V any](m map[string]V, host string) (V, bool) {
-	if v, ok := m[host]; ok {
-		return v, true
-	}
-	if v, ok := m[hubKey]; ok && host == hub {
-		return v, true
+	for _, key := range []string{serverAddress(host), host} {
+		if v, ok := m[key]; ok {
+			return v, true
+		}
 	}
 	keys := make([]string, 0, len(m))
 	for key := range m {
