@@ -12,7 +12,7 @@ type budget struct {
 	// heard, high and low are the answers of one Check, or of two, and what was left by the
 	// most and by the least generous of them. They tell whether costs is true:
 	// Docker Hub shows its limit with every HEAD and takes nothing off for it.
-	heard, high, low int
+	heard, high, low int64
 	costs            bool
 }
 

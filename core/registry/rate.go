@@ -38,7 +38,7 @@ func retryAfter(header string, now time.Time) time.Time {
 // rate is what a registry says of its limit in one answer: of limit requests,
 // remaining are left until the window ends.
 type rate struct {
-	limit, remaining int
+	limit, remaining int64
 	window           time.Duration
 	ends             time.Time // zero where it does not say
 }
@@ -54,9 +54,9 @@ func rateOf(h http.Header, now time.Time) (r rate, ok bool) {
 	}
 	r = rate{limit: limit, remaining: min(remaining, limit), window: max(window, other)}
 	if reset, _ := quota(h.Get("RateLimit-Reset")); reset > 0 {
-		r.ends = time.Unix(int64(reset), 0)
+		r.ends = time.Unix(reset, 0)
 		if r.ends.Before(now.Add(-longestHold)) {
-			r.ends = now.Add(time.Duration(min(reset, int(longestHold/time.Second))) * time.Second)
+			r.ends = now.Add(time.Duration(min(reset, int64(longestHold/time.Second))) * time.Second)
 		}
 		r.ends = earlier(r.ends, now.Add(longestHold))
 		r.window = max(r.window, r.ends.Sub(now))
@@ -70,16 +70,16 @@ const mostQuota = 1 << 40
 
 // quota reads "100;w=21600", of several with commas between them the first. n is
 // -1 where it cannot be read, the window 0 where there is none.
-func quota(text string) (n int, window time.Duration) {
+func quota(text string) (n int64, window time.Duration) {
 	text, _, _ = strings.Cut(text, ",")
 	number, parameters, _ := strings.Cut(text, ";")
-	n, err := strconv.Atoi(strings.TrimSpace(number))
+	n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
 	if err != nil || n < 0 || n > mostQuota {
 		return -1, 0
 	}
 	for p := range strings.SplitSeq(parameters, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
-		seconds, err := strconv.Atoi(value)
+		seconds, err := strconv.ParseInt(value, 10, 64)
 		if name == "w" && err == nil && seconds > 0 {
 			window = min(time.Duration(min(seconds, mostQuota/1000))*time.Second, longestHold)
 		}
