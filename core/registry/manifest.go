@@ -14,12 +14,13 @@ import (
 // digest asks for the digest of ref: with a HEAD, and with a GET only where the
 // registry does not do HEAD properly, since a GET counts against pull limits.
 func (p *peer) digest(ctx context.Context, t *trip, way *access, ref name.Reference) (string, error) {
-	if p.getsOnly() {
+	repo := ref.Context()
+	if p.getsOnly(repo) {
 		return way.fetched(ctx, t, ref)
 	}
 	desc, err := way.puller.Head(ctx, ref)
 	if err == nil {
-		p.headed(true)
+		p.headed()
 		return desc.Digest.String(), nil
 	}
 	last := t.last()
@@ -33,7 +34,7 @@ func (p *peer) digest(ctx context.Context, t *trip, way *access, ref name.Refere
 	case last.status == http.StatusOK, last.status == http.StatusNotFound, last.status == http.StatusMethodNotAllowed:
 		digest, err := way.fetched(ctx, t, ref)
 		if err == nil {
-			p.headed(false)
+			p.unheaded(repo, last.status)
 		}
 		return digest, err
 	}

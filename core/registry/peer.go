@@ -20,8 +20,7 @@ const (
 	// briefToken is how long a token lives whose server does not say: the
 	// protocol's own default.
 	briefToken = time.Minute
-	// headless is how long a registry that does not do HEAD properly is asked
-	// with GET at once. It may be replaced by a better one while Refit runs.
+	// headless is how long what does not do HEAD properly is asked with GET at once. It may be replaced by a better one while Refit runs.
 	headless = 24 * time.Hour
 )
 
@@ -36,7 +35,7 @@ type peer struct {
 	mu     sync.Mutex
 	doors  map[string]*cell[access] // by the repository's name on the wire
 	heads  bool                     // it has answered a HEAD as it should
-	noHead time.Time                // until then it is asked with GET
+	noHead map[string]time.Time     // until then that repository is asked with GET; "" stands for all
 	limits limits
 	// writing is held while the limits are written down.
 	writing sync.Mutex
@@ -57,7 +56,10 @@ func (r *Registry) peer(host string) *peer {
 			r.peers = map[string]*peer{}
 		}
 		agent := cmp.Or(r.UserAgent, "refit")
-		p = &peer{host: host, carrier: transport.NewUserAgent(r.door, agent), doors: map[string]*cell[access]{}, turns: map[string]time.Time{}}
+		p = &peer{
+			host: host, carrier: transport.NewUserAgent(r.door, agent),
+			doors: map[string]*cell[access]{}, turns: map[string]time.Time{}, noHead: map[string]time.Time{},
+		}
 		r.peers[host] = p
 	}
 	p.recall(r.holds[host])
@@ -181,23 +183,35 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// getsOnly tells whether the host is asked with GET at once.
-func (p *peer) getsOnly() bool {
+// getsOnly tells whether the repository is asked with GET at once.
+func (p *peer) getsOnly(repo name.Repository) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return time.Now().Before(p.noHead)
+	now := time.Now()
+	return now.Before(p.noHead[repo.Name()]) || now.Before(p.noHead[""])
 }
 
-// headed notes that a HEAD was answered, or that it was not and a GET was. Where
-// one ever worked the other repositories go on with it: a GET counts as a pull.
-func (p *peer) headed(ok bool) {
+// headed notes that a HEAD was answered.
+func (p *peer) headed() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case ok:
-		p.heads, p.noHead = true, time.Time{}
-	case !p.heads:
-		p.noHead = time.Now().Add(headless)
+	p.heads = true
+	delete(p.noHead, "")
+}
+
+// unheaded notes that a repository's HEAD was answered with that status and no
+// digest, and the GET as it should be. It takes two repositories to say the same of
+// the host, and none that says otherwise: a GET counts as a pull.
+func (p *peer) unheaded(repo name.Repository, status int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.heads && status == http.StatusNotFound {
+		return // the tag was pushed in between
+	}
+	until := time.Now().Add(headless)
+	p.noHead[repo.Name()] = until
+	if !p.heads && len(p.noHead) > 1 {
+		p.noHead[""] = until
 	}
 }
 

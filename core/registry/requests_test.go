@@ -182,7 +182,7 @@ func TestARegistryThatDoesNotDoHeadIsRemembered(t *testing.T) {
 						t.Fatalf("cycle %d: %v", cycle, got)
 					}
 					got := costOf(reg)
-					if cycle == 0 && got.Heads <= 20 { // all that were under way
+					if cycle == 0 && got.Heads <= 20+1 { // all that were under way when a second repository did not
 						got.Heads = 50
 					}
 					if diff := cmp.Diff(want, got); diff != "" {
@@ -218,6 +218,35 @@ func TestWhereHeadWorksOneOddAnswerDoesNotEndIt(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+}
+
+func TestARepositoryThatDoesNotDoHeadIsNotTheWholeRegistry(t *testing.T) {
+	t.Parallel()
+	for name, trouble := range map[string]registrytest.Trouble{
+		"404": registrytest.Status(404), "405": registrytest.Status(405),
+		"no digest": headers(map[string]string{"Content-Type": "application/vnd.oci.image.manifest.v1+json"}, ""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				reg, r := apart(t, registrytest.Options{})
+				queries := many(reg, 10)
+				reg.Misbehave(registrytest.On(head, manifests, func(w http.ResponseWriter, q *http.Request) bool {
+					return strings.Contains(q.URL.Path, "/web0/") && trouble(w, q)
+				}))
+				one(t, r, queries[0]) // it is the first to be due
+				for range 2 {
+					reg.Reset()
+					if got := codes(r.Check(t.Context(), queries)); got[""] != 10 {
+						t.Errorf("got %v", got)
+					}
+					if diff := cmp.Diff(cost{Heads: 9, Gets: 1}, costOf(reg)); diff != "" {
+						t.Error(diff)
+					}
+				}
+			})
+		})
+	}
 }
 
 func TestWhatIsNotThereIsNoReasonToGiveUpHead(t *testing.T) {
