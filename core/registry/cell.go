@@ -37,6 +37,13 @@ func (c *cell[T]) get(ctx context.Context, good func(*T) bool, learn func() (*T,
 	}
 }
 
+// knows tells whether it is known, and still good.
+func (c *cell[T]) knows(good func(*T) bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.value != nil && good(c.value)
+}
+
 func (c *cell[T]) learned(value *T, err error) (*T, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -22,6 +23,12 @@ const (
 	briefToken = time.Minute
 	// headless is how long what does not do HEAD properly is asked with GET at once. It may be replaced by a better one while Refit runs.
 	headless = 24 * time.Hour
+	// unused is how old the way into a repository becomes that has no token to expire.
+	// It costs no request to find it again.
+	unused = 24 * time.Hour
+	// lostTurn is how long a reference's turn counts, more than a week because some
+	// Checks are a week apart.
+	lostTurn = 31 * 24 * time.Hour
 )
 
 // peer is what is known of one registry host, from one Check to the next: how it
@@ -107,6 +114,18 @@ func (p *peer) doorOf(repo name.Repository) *cell[access] {
 		p.doors[repo.Name()] = door
 	}
 	return door
+}
+
+// tidy drops what nobody has needed for long: images come and go while Refit runs.
+func (p *peer) tidy() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	maps.DeleteFunc(p.noHead, func(_ string, until time.Time) bool { return now.After(until) })
+	maps.DeleteFunc(p.turns, func(_ string, at time.Time) bool { return now.Sub(at) > lostTurn })
+	maps.DeleteFunc(p.doors, func(_ string, door *cell[access]) bool {
+		return !door.knows(func(a *access) bool { return a.serves(a.auth) && now.Sub(a.since) < unused })
+	})
 }
 
 // leave forgets an access that is no good any more; nil stands for any.

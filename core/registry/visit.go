@@ -78,6 +78,7 @@ func (r *Registry) visit(ctx context.Context, creds *config, host string, parall
 		v.peer.greeting.forget(nil)
 	}
 	v.peer.adjourn(asks)
+	v.peer.tidy()
 }
 
 // insist asks about all of them, and again where that may help. There is one pause
