@@ -43,7 +43,9 @@ type Registry struct {
 	Timeout time.Duration
 	// Parallel is how many references of one registry host are asked at the
 	// same time by one Check. 0 means 20. All hosts together are asked at most
-	// 100 at a time, which a Check of many hosts shares out among them.
+	// 100 at a time, which a Check of many hosts shares out among them: of more
+	// than 100 hosts each has one place, for that is what keeps a host that hangs
+	// from delaying another. Config and Layers ask beside that, one at a time each.
 	Parallel int
 	// Mirrors are Docker Hub's, by their URLs ("https://mirror.example"), asked
 	// before it and in their order: those of the engine, which pulls from them.
@@ -189,7 +191,8 @@ func (r *Registry) parallel() int {
 	return r.Parallel
 }
 
-// overall is how many references are asked at the same time, of all hosts together.
+// overall is how many references are asked at the same time, of all hosts together,
+// where there are no more hosts than that.
 const overall = 100
 
 // shares says how many references of each host may be asked at the same time. A
