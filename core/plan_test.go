@@ -139,6 +139,7 @@ func TestOneContainer(t *testing.T) {
 		"an obstacle holds, with its reason":          {container("web", obstacle), nil, newer, core.Hold, core.BadReference},
 		"Refit leaves itself alone":                   {container("web"), func(w *core.World) { w.Settings.Self, w.Settings.SelfBar = "id-web", "why" }, newer, core.Hold, core.Unsupported},
 		"Refit that can send a helper is updated":     {container("web"), func(w *core.World) { w.Settings.Self = "id-web" }, newer, core.Update, core.NewImage},
+		"Refit that is told to leave itself alone":    {container("web", label("refit.enable", "false")), func(w *core.World) { w.Settings.Self, w.Settings.All = "id-web", true }, newer, core.Keep, core.NotEnabled},
 		"Refit itself does not run beside itself":     {container("web", label("refit.strategy", "start-first")), func(w *core.World) { w.Settings.Self = "id-web" }, newer, core.Hold, core.Unsupported},
 		"a fault of the registry is the reason":       {container("web"), nil, core.Answer{Fault: core.Reason{Code: core.Unauthorized, Text: "no"}}, core.Hold, core.Unauthorized},
 	} {

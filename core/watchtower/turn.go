@@ -3,6 +3,7 @@ package watchtower
 import (
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The translators of values.
@@ -104,6 +105,15 @@ func FiveFields(schedule string) bool {
 		fields = fields[1:]
 	}
 	return len(fields) == 5
+}
+
+// patience makes the shortest of ours of no patience at all.
+func patience(text string) string {
+	n, err := strconv.Atoi(text)
+	if d, wrong := time.ParseDuration(text); err == nil && n == 0 || wrong == nil && d == 0 {
+		return "1s"
+	}
+	return text
 }
 
 // sixFields adds the day of the week to a schedule that lacks it.

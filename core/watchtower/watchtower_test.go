@@ -136,6 +136,9 @@ func TestValuesAreReadAsWatchtowerReadThem(t *testing.T) {
 		"what means the same":                   {flag: "schedule", value: "0 0 4 * * *", want: "0 0 4 * * *"},
 		"five fields that begin with a second":  {flag: "schedule", value: "0 0 4 * *", want: "0 0 4 * * *"},
 		"the same in a time zone":               {flag: "schedule", value: "CRON_TZ=UTC 0 30 4 * *", want: "CRON_TZ=UTC 0 30 4 * * *"},
+		"no time to stop":                       {flag: "stop-timeout", value: "0", want: "1s"},
+		"the same with a unit":                  {flag: "stop-timeout", value: "0s", want: "1s"},
+		"a time to stop":                        {flag: "stop-timeout", value: "30", want: "30"},
 		"a schedule by name":                    {flag: "schedule", value: "@every 5m", want: "@every 5m"},
 	} {
 		w, there := watchtower.ByFlag(test.flag)

@@ -122,8 +122,8 @@ var how = []Word{
 	},
 	{
 		Flag: "stop-timeout", Letter: "t", Variable: "WATCHTOWER_TIMEOUT", Value: "DURATION",
-		Fate: Mapped, Ours: "stop-timeout",
-		Note: "Without it the container's own stop timeout holds, else 10 seconds; Watchtower always took 10 seconds.",
+		Fate: Mapped, Ours: "stop-timeout", turn: patience, Otherwise: true,
+		Note: "0, which killed at once, is a second. Without it the container's own stop timeout holds, else 10 seconds; Watchtower always took 10 seconds.",
 	},
 	{
 		Flag: "enable-lifecycle-hooks", Variable: "WATCHTOWER_LIFECYCLE_HOOKS",
