@@ -168,7 +168,7 @@ func TestWhatARegistryGarblesBecomesAReason(t *testing.T) {
 		"a token server that is somewhere inside": {registrytest.On("", registrytest.Ping, func(w http.ResponseWriter, _ *http.Request) bool {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="http://169.254.169.254/token?`+password+`"`)
 			return registrytest.Status(401)(w, nil)
-		}), core.Reason{Code: core.RegistryError, Text: "HOST answers in a way that makes no sense"}},
+		}), core.Reason{Code: core.RegistryError, Text: "HOST refers to a token server at a private address that is not its own host and port, which is refused: the token server needs a name"}},
 		"redirects in a circle": {
 			registrytest.On("", manifests, away("https://SELF")),
 			core.Reason{Code: core.RegistryError, Text: "HOST answers in a way that makes no sense"},
@@ -246,6 +246,26 @@ func TestATokenServerElsewhereStaysNameless(t *testing.T) {
 	want := core.Reason{Code: core.RegistryError, Text: "a server that " + reg.Host + " refers to has trouble of its own (500 Internal Server Error)"}
 	if diff := cmp.Diff(core.Answer{Fault: want}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Harbor or GitLab on one machine: the registry has one port, the token server another.
+func TestATokenServerAtAnAddressNeedsTheRegistrysPort(t *testing.T) {
+	t.Parallel()
+	for realm, want := range map[string]core.Code{
+		"https://10.0.0.5:5000/token": "", "https://git.test:8443/token": "", "https://203.0.113.5:8443/token": "",
+		"https://10.0.0.5:8443/token": core.RegistryError, "https://[fd00::5]:8443/token": core.RegistryError,
+	} {
+		reg, r := apart(t, registrytest.Options{Bearer: true})
+		must(reg.Push("web", "1"))
+		reg.Misbehave(registrytest.On("", registrytest.Ping, func(w http.ResponseWriter, q *http.Request) bool {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="`+realm+`",service="x"`)
+			return registrytest.Status(401)(w, q)
+		}))
+		got := one(t, r, query("10.0.0.5:5000/web:1")).Fault
+		if named := strings.Contains(got.Text, "a token server at a private address"); got.Code != want || named != (want != "") {
+			t.Errorf("%s: got %v", realm, got)
+		}
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +17,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/refit-dev/refit/core"
 )
 
 const (
@@ -143,6 +147,9 @@ func (p *peer) open(ctx context.Context, repo name.Repository, auth authn.AuthCo
 	if greeting.Insecure {
 		wire.scheme = "http"
 	}
+	if err := refused(greeting, repo.RegistryStr()); err != nil {
+		return nil, err
+	}
 	a := &access{greeting: greeting, auth: auth, since: time.Now()}
 	token, err := a.token(ctx, repo, wire)
 	if err != nil {
@@ -156,6 +163,21 @@ func (p *peer) open(ctx context.Context, repo name.Repository, auth authn.AuthCo
 		return nil, fmt.Errorf("prepare requests: %w", err)
 	}
 	return a, nil
+}
+
+// refused finds words for a token server that the library does not go to: a registry
+// must not send us to whatever is inside our network.
+func refused(greeting *transport.Challenge, host string) error {
+	realm, err := url.Parse(greeting.Parameters["realm"])
+	if err != nil || realm.Host == host || !strings.EqualFold(greeting.Scheme, "bearer") {
+		return nil
+	}
+	addr, err := netip.ParseAddr(realm.Hostname())
+	if err == nil && (addr.IsPrivate() || addr.IsLoopback() || addr.IsLinkLocalUnicast()) {
+		return &fault{core.RegistryError, "refers to a token server at a private address that is not its own host and port, " +
+			"which is refused: the token server needs a name"}
+	}
+	return nil
 }
 
 // token gets the token of an access where the registry wants one.
