@@ -21,11 +21,23 @@ type whole struct {
 	engine  *coretest.Engine
 	started time.Time
 
-	mu      sync.Mutex
-	calls   int      // of the engine and the ledger
-	checks  []string // of the registry: "2h0m0s: 1000"
-	read    int      // schedules in labels
-	limited time.Time
+	limited time.Time // set before the start
+
+	mu sync.Mutex
+	counts
+}
+
+// counts is what all of them were asked so far.
+type counts struct {
+	calls  int      // of the engine and the ledger
+	checks []string // of the registry: "2h0m0s: 1000"
+	read   int      // schedules in labels
+}
+
+func (w *whole) soFar() counts {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return counts{w.calls, slices.Clone(w.checks), w.read}
 }
 
 // newWhole is put into a bench's loop.
@@ -38,7 +50,9 @@ func newWhole(b *bench) *whole {
 		return do()
 	}}
 	settings := core.Settings{Defaults: core.DefaultPolicy(), CheckSchedule: func(text string) error {
+		w.mu.Lock()
 		w.read++
+		w.mu.Unlock()
 		return schedule.Check(text)
 	}}
 	u := &update.Updater{
@@ -94,23 +108,24 @@ func TestAnIdleHourAsksNobodyAnything(t *testing.T) {
 		b.loop.OnStart = true
 		b.start(t)
 		b.sleep(time.Minute)
-		if want := []string{"0s: 200"}; !slices.Equal(w.checks, want) {
-			t.Errorf("the registry was asked %q at the start, want %q", w.checks, want)
+		first := w.soFar()
+		if want := []string{"0s: 200"}; !slices.Equal(first.checks, want) {
+			t.Errorf("the registry was asked %q at the start, want %q", first.checks, want)
 		}
-		if w.read != 1000 {
-			t.Errorf("1,000 labels were read %d times, by the loop and by the updater", w.read)
+		if first.read != 1000 {
+			t.Errorf("1,000 labels were read %d times, by the loop and by the updater", first.read)
 		}
-		before := w.calls
 		b.sleep(time.Hour)
-		if w.calls != before || len(w.checks) != 1 {
-			t.Errorf("in an idle hour the engine and the ledger were asked %d times, the registry %q", w.calls-before, w.checks[1:])
+		if idle := w.soFar(); idle.calls != first.calls || len(idle.checks) != 1 {
+			t.Errorf("in an idle hour the engine and the ledger were asked %d times, the registry %q", idle.calls-first.calls, idle.checks[1:])
 		}
 		b.sleep(12 * time.Hour)
-		if w.calls == before || len(w.checks) < 10 {
-			t.Errorf("when they were due, the registry was asked %d times", len(w.checks))
+		last := w.soFar()
+		if last.calls == first.calls || len(last.checks) < 10 {
+			t.Errorf("when they were due, the registry was asked %d times", len(last.checks))
 		}
-		if w.read != 1000 {
-			t.Errorf("after %d cycles 1,000 labels were read %d times", len(w.checks), w.read)
+		if last.read != 1000 {
+			t.Errorf("after %d cycles 1,000 labels were read %d times", len(last.checks), last.read)
 		}
 		b.stop(t)
 	})
@@ -125,14 +140,14 @@ func TestWhenARegistrysHoldEndsAllOfItsContainersAreOneCheck(t *testing.T) {
 		b.loop.OnStart, b.loop.CatchUp = true, true
 		b.start(t)
 		b.sleep(2 * time.Hour)
-		before := w.calls
+		before := w.soFar().calls
 		b.sleep(time.Hour - time.Second)
-		if w.calls != before {
-			t.Errorf("while the registry wants to be left alone, the engine was asked %d times", w.calls-before)
+		if after := w.soFar().calls; after != before {
+			t.Errorf("while the registry wants to be left alone, the engine was asked %d times", after-before)
 		}
 		b.sleep(9 * time.Hour)
-		if want := []string{"0s: 200", "3h0m0s: 200"}; !slices.Equal(w.checks, want) {
-			t.Errorf("the registry was asked %q, want %q", w.checks, want)
+		if got, want := w.soFar().checks, []string{"0s: 200", "3h0m0s: 200"}; !slices.Equal(got, want) {
+			t.Errorf("the registry was asked %q, want %q", got, want)
 		}
 		b.stop(t)
 	})
