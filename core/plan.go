@@ -194,16 +194,20 @@ func (w World) survey() []Step {
 			s.Action, s.Reason = Hold, bad
 		case w.selfBar(s) != "":
 			s.settle(Hold, Unsupported, "this is Refit itself: %s", w.selfBar(s))
+		case c.ImageGone && !w.due(c): // nobody has asked yet what its image said
 		default:
 			s.obstacles(w)
 		}
-		if s.Action == "" && w.Due != nil && !w.Due[c.Name] {
+		if s.Action == "" && !w.due(c) {
 			s.settle(Keep, NotDue, "its time has not come")
 		}
 		steps = append(steps, s)
 	}
 	return steps
 }
+
+// due tells whether the container's time has come.
+func (w World) due(c Container) bool { return w.Due == nil || w.Due[c.Name] }
 
 // selfBar says why the step's container, if it is Refit's own, cannot be replaced.
 func (w World) selfBar(s Step) string {

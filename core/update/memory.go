@@ -2,29 +2,77 @@ package update
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
+	"sync"
 
 	"github.com/refit-dev/refit/core"
 )
 
-// remembered returns what is known of those containers' images that are gone from
-// the engine: it was written down, or the engine has kept the digest, by which a
-// registry can be asked.
-func (u *Updater) remembered(ctx context.Context, all []core.Container) (map[string]core.Defaults, error) {
-	var gone []core.Image
-	for _, c := range all {
-		if c.ImageGone {
-			gone = append(gone, c.Image)
-		}
-	}
-	return u.recall(ctx, gone)
+// readings are what registries have said of images that are gone from the engine, as
+// long as the process lives. Those of enabled containers are written down, too.
+type readings struct {
+	mu    sync.Mutex
+	known map[string]core.Defaults // by the image's id; it says nothing where the registry has no such image
 }
 
-// recall is remembered, for images. It reads nothing if there are none.
-func (u *Updater) recall(ctx context.Context, gone []core.Image) (map[string]core.Defaults, error) {
+func (r *readings) of(id string) (d core.Defaults, there bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d, there = r.known[id]
+	return d, there
+}
+
+func (r *readings) add(id string, d core.Defaults) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known == nil {
+		r.known = map[string]core.Defaults{}
+	}
+	r.known[id] = d
+}
+
+// keep forgets all images but these.
+func (r *readings) keep(gone []core.Image) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.known, func(id string, _ core.Defaults) bool {
+		return !slices.ContainsFunc(gone, func(image core.Image) bool { return image.ID == id })
+	})
+}
+
+// remembered returns what is known of those containers' images that are gone from
+// the engine: it was written down, or the engine has kept the digest, by which a
+// registry can be asked. It is asked about what this plan may move.
+func (u *Updater) remembered(ctx context.Context, w core.World) (map[string]core.Defaults, error) {
+	var gone, wanted []core.Image
+	for _, c := range w.Containers {
+		if c.ImageGone {
+			gone = append(gone, c.Image)
+			if u.mayMove(w, c) {
+				wanted = append(wanted, c.Image)
+			}
+		}
+	}
+	u.readings.keep(gone)
+	return u.recall(ctx, gone, wanted)
+}
+
+// mayMove tells whether the plan may move the container, as far as that can be told
+// without its image's labels.
+func (u *Updater) mayMove(w core.World, c core.Container) bool {
+	p, _, _ := w.Policies.Of(c)
+	return p.Enabled && p.Scope == u.Settings.Scope && (w.Due == nil || w.Due[c.Name]) &&
+		(len(w.Only) == 0 || slices.Contains(w.Only, c.Name))
+}
+
+// recall is remembered, for images of which those that are wanted are asked for. It
+// reads nothing if there are none.
+func (u *Updater) recall(ctx context.Context, gone, wanted []core.Image) (map[string]core.Defaults, error) {
 	if len(gone) == 0 {
 		return nil, nil
 	}
@@ -36,18 +84,37 @@ func (u *Updater) recall(ctx context.Context, gone []core.Image) (map[string]cor
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", err)
 	}
-	for _, image := range gone {
-		if known[image.ID].Known() || image.Digest == "" || u.Reader == nil {
-			continue
+	mute := map[string]bool{} // registries that do not answer now: the next image would wait as long
+	for _, image := range wanted {
+		host, _, _ := strings.Cut(image.Reference.Repository, "/")
+		if !known[image.ID].Known() && !mute[host] {
+			mute[host] = !u.read(ctx, image)
 		}
-		d, err := u.Reader.Config(ctx, image)
-		if err != nil { // it stays unknown, and the plan says so
-			u.logger().Debug("reading what an image says that is gone", slog.Any("error", err))
-			continue
+	}
+	for _, id := range ids {
+		if d, there := u.readings.of(id); there && !known[id].Known() {
+			known[id] = d
 		}
-		known[image.ID] = d
 	}
 	return known, nil
+}
+
+// read asks an image's registry what it says, unless that is known, and tells whether
+// the registry answered. That there is no such image stays so: digests do not come back.
+func (u *Updater) read(ctx context.Context, image core.Image) (answered bool) {
+	if _, there := u.readings.of(image.ID); there || image.Digest == "" || u.Reader == nil {
+		return true
+	}
+	d, err := u.Reader.Config(ctx, image)
+	var told interface{ Reason() core.Reason }
+	if err != nil { // it stays unknown, and the plan says so
+		u.logger().Debug("reading what an image says that is gone", slog.Any("error", err))
+		if !errors.As(err, &told) || told.Reason().Code != core.NotFound {
+			return false
+		}
+	}
+	u.readings.add(image.ID, d)
+	return true
 }
 
 // defaults returns what an image says, wherever that is still known, and tells
@@ -57,7 +124,7 @@ func (u *Updater) defaults(ctx context.Context, image core.Image) (d core.Defaul
 	if err != nil || d.Known() {
 		return d, false, err
 	}
-	known, err := u.recall(ctx, []core.Image{image})
+	known, err := u.recall(ctx, []core.Image{image}, []core.Image{image})
 	return known[image.ID], true, err
 }
 
@@ -65,7 +132,7 @@ func (u *Updater) defaults(ctx context.Context, image core.Image) (d core.Defaul
 // the first time. That it failed is no reason not to update: until an image is gone
 // nobody needs it.
 func (u *Updater) remember(ctx context.Context, plan core.Plan) {
-	wanted := map[string]core.Image{}
+	wanted := map[string]bool{}
 	inUse := map[string]bool{}
 	for _, s := range plan.Steps {
 		if s.Back {
@@ -73,7 +140,7 @@ func (u *Updater) remember(ctx context.Context, plan core.Plan) {
 		}
 		inUse[s.Container.Image.ID] = true
 		if s.Policy.Enabled {
-			wanted[s.Container.Image.ID] = runs(s.Container)
+			wanted[s.Container.Image.ID] = true
 		}
 	}
 	if err := u.rememberImages(ctx, wanted, slices.Collect(maps.Keys(inUse))); err != nil && ctx.Err() == nil {
@@ -82,7 +149,7 @@ func (u *Updater) remember(ctx context.Context, plan core.Plan) {
 }
 
 // rememberImages writes only if there is something new.
-func (u *Updater) rememberImages(ctx context.Context, wanted map[string]core.Image, inUse []string) error {
+func (u *Updater) rememberImages(ctx context.Context, wanted map[string]bool, inUse []string) error {
 	if len(wanted) == 0 {
 		return nil
 	}
@@ -91,13 +158,16 @@ func (u *Updater) rememberImages(ctx context.Context, wanted map[string]core.Ima
 		return err
 	}
 	add := map[string]core.Defaults{}
-	for id, image := range wanted {
+	for id := range wanted {
 		if known[id].Known() {
 			continue
 		}
-		d, _, err := u.defaults(ctx, image)
+		d, err := u.Engine.Defaults(ctx, id)
 		if err != nil {
 			return err
+		}
+		if !d.Known() { // it is gone, and was asked for if it was to move
+			d, _ = u.readings.of(id)
 		}
 		if d.Known() {
 			add[id] = d

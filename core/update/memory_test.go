@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -168,3 +169,88 @@ func TestAMemoryThatFailsHoldsNoUpdate(t *testing.T) {
 		})
 	}
 }
+
+// counts has the updater count what it asks registries about images that are gone.
+func (b *bench) counts(trouble error) map[string]int {
+	asked := map[string]int{}
+	b.engine.KeepsDigests = true
+	b.updater.Reader = reader(func(image core.Image) (core.Defaults, error) {
+		asked[image.Reference.Text]++
+		if trouble != nil {
+			return core.Defaults{}, trouble
+		}
+		return b.engine.Config(b.Context(), image)
+	})
+	return asked
+}
+
+func TestOnlyWhatMayMoveIsAskedForWhenItsImageIsGoneAndOnce(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(b *bench) {
+		asked := b.counts(nil)
+		b.run(coretest.Spec{Name: "twin"})
+		for name, labels := range map[string]map[string]string{
+			"off": {"refit.enable": "false"}, "elsewhere": {"refit.scope": "another"}, "later": {},
+		} {
+			image := b.engine.Publish(coretest.Reference(name, "1"), coretest.Image{Kind: coretest.Good})
+			b.run(coretest.Spec{Name: name, Reference: name + ":1", Labels: labels})
+			b.engine.Lose(image.ID)
+		}
+		b.engine.Lose(b.old.ImageID)
+		due := map[string]bool{"web": true, "twin": true, "off": true, "elsewhere": true}
+		for range 3 {
+			plan, err := b.updater.Plan(b.Context(), due, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for _, r := range b.updater.Apply(b.Context(), plan) {
+				if r.Outcome == core.OutcomeHeld {
+					b.Errorf("%s: %s", r.Name, r.Reason)
+				}
+			}
+		}
+		if diff := cmp.Diff(map[string]int{reference: 1}, asked); diff != "" {
+			b.Error(diff)
+		}
+	})
+}
+
+func TestARegistryThatDoesNotHaveAnImageThatIsGoneIsNotAskedAgain(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		code core.Code
+		want int
+	}{
+		"it says so":         {core.NotFound, 2},            // one for each image
+		"it does not answer": {core.RegistryUnreachable, 3}, // one in each plan, and no second one that would wait as long
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(b *bench) {
+				asked := b.counts(refused{core.Reason{Code: test.code}})
+				for _, name := range []string{"registry.test/a", "registry.test/b"} {
+					ref := coretest.Reference(name, "1")
+					image := b.engine.Publish(ref, coretest.Image{Kind: coretest.Good})
+					b.run(coretest.Spec{Name: path.Base(name), Reference: ref.Text})
+					b.engine.Lose(image.ID)
+				}
+				for range 3 {
+					b.cycle(b.Context())
+				}
+				got := 0
+				for _, n := range asked {
+					got += n
+				}
+				if got != test.want {
+					b.Errorf("asked %v in three cycles, want %d times", asked, test.want)
+				}
+			})
+		})
+	}
+}
+
+// refused is what a registry's adapter says.
+type refused struct{ reason core.Reason }
+
+func (r refused) Error() string       { return string(r.reason.Code) }
+func (r refused) Reason() core.Reason { return r.reason }

@@ -54,6 +54,7 @@ type Updater struct {
 	// Log hears of the steps as they happen; nil means silence.
 	Log *slog.Logger
 
+	readings   readings
 	references keyed // one replacement at a time moves a reference's tag
 }
 
@@ -68,7 +69,7 @@ func (u *Updater) Plan(ctx context.Context, due map[string]bool, only []string) 
 	if w.Lessons, err = u.lessons(ctx); err != nil {
 		return core.Plan{}, err
 	}
-	if w.Defaults, err = u.remembered(ctx, all); err != nil {
+	if w.Defaults, err = u.remembered(ctx, w); err != nil {
 		return core.Plan{}, err
 	}
 	answers, err := u.ask(ctx, w.Queries())
@@ -112,11 +113,11 @@ func (u *Updater) PlanBack(ctx context.Context, all []core.Container, name strin
 		}
 		to.ID = id
 	}
-	known, err := u.remembered(ctx, all)
-	if err != nil {
+	w := core.World{Containers: all, Settings: u.Settings, Policies: u.policies(), Only: []string{name}}
+	var err error
+	if w.Defaults, err = u.remembered(ctx, w); err != nil {
 		return core.Plan{}, err
 	}
-	w := core.World{Containers: all, Settings: u.Settings, Policies: u.policies(), Only: []string{name}, Defaults: known}
 	w.Hooks = u.describe(ctx, w.HookNames())
 	return core.PlanBack(w, to), nil
 }
