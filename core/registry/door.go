@@ -38,7 +38,11 @@ var (
 // them, whichever part of the library makes it: pings, tokens and redirects too.
 type door struct {
 	strict, lax http.RoundTripper
-	insecure    func(hostport string) bool
+	// shared is for plain HTTP by way of a proxy. There net/http counts all registries'
+	// connections together, so that one that hangs would keep those of all others.
+	shared   http.RoundTripper
+	proxy    func(*http.Request) (*url.URL, error) // nil: there is none
+	insecure func(hostport string) bool
 }
 
 func (r *Registry) newDoor() *door {
@@ -59,9 +63,25 @@ func (r *Registry) newDoor() *door {
 			t.TLSClientConfig = &tls.Config{}
 		}
 		t.TLSClientConfig.InsecureSkipVerify = true // only for registries that the operator named, and loopback
-		d.lax = t
+		d.lax, d.proxy = t, t.Proxy
+		t = t.Clone()
+		t.MaxConnsPerHost = 0
+		d.shared = t
 	}
 	return d
+}
+
+// carrier is what a request goes by.
+func (d *door) carrier(req *http.Request) http.RoundTripper {
+	switch {
+	case !d.insecure(req.URL.Host):
+		return d.strict
+	case req.URL.Scheme == "http" && d.proxy != nil:
+		if proxy, err := d.proxy(req); err == nil && proxy != nil {
+			return d.shared
+		}
+	}
+	return d.lax
 }
 
 // proxyRefuses finds words for a proxy that makes no connection. net/http has
@@ -81,10 +101,6 @@ func proxyRefuses(_ context.Context, _ *url.URL, _ *http.Request, answer *http.R
 // fall back to it for every private address, and so hand a password to whoever
 // can block port 443; the engine does not.
 func (d *door) RoundTrip(req *http.Request) (*http.Response, error) {
-	carrier := d.strict
-	if d.insecure(req.URL.Host) {
-		carrier = d.lax
-	}
 	var err error
 	switch {
 	case req.URL.Scheme != "https" && !d.insecure(req.URL.Host):
@@ -100,7 +116,7 @@ func (d *door) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	resp, err := carrier.RoundTrip(req)
+	resp, err := d.carrier(req).RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +126,7 @@ func (d *door) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func (d *door) closeIdle() {
-	for _, t := range []http.RoundTripper{d.strict, d.lax} {
+	for _, t := range []http.RoundTripper{d.strict, d.lax, d.shared} {
 		if c, ok := t.(interface{ CloseIdleConnections() }); ok {
 			c.CloseIdleConnections()
 		}

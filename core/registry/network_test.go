@@ -170,3 +170,42 @@ func TestDockerHubIsCalledByItsWireName(t *testing.T) {
 		})
 	}
 }
+
+// For net/http all plain requests that go to a proxy are requests of one host.
+func TestARegistryThatHangsKeepsNoConnectionsOfOthersBehindAProxy(t *testing.T) {
+	t.Parallel()
+	hangs, works := registrytest.New(t, registrytest.Options{}), registrytest.New(t, registrytest.Options{})
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		switch {
+		case q.Method == http.MethodConnect: // they do not speak TLS
+			w.WriteHeader(http.StatusBadGateway)
+		case q.Host == "hangs.test:5000":
+			hangs.ServeHTTP(w, q)
+		default:
+			works.ServeHTTP(w, q)
+		}
+	}))
+	t.Cleanup(proxy.Close)
+	want := must(works.Push("web", "1"))
+	r := checker(t, "")
+	r.Insecure, r.Timeout = []string{"hangs.test:5000", "works.test:5000"}, 10*time.Second
+	r.Transport = &http.Transport{MaxConnsPerHost: 2, Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(proxy.URL) }}
+	under, done := make(chan struct{}, 2), make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	hangs.Misbehave(registrytest.On(head, manifests, func(w http.ResponseWriter, q *http.Request) bool {
+		under <- struct{}{}
+		return hangs.Hang(w, q)
+	}))
+	go func() {
+		defer close(done)
+		r.Check(ctx, []core.Query{query("hangs.test:5000/a:1"), query("hangs.test:5000/b:1")})
+	}()
+	<-under
+	<-under
+	begun := time.Now()
+	if got := one(t, r, query("works.test:5000/web:1")); got.Digest != want || time.Since(begun) > 5*time.Second {
+		t.Errorf("after %s: got %+v, want %s", time.Since(begun), got, want)
+	}
+	cancel()
+	<-done
+}
