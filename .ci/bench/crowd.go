@@ -14,11 +14,17 @@ const parallel = 4
 // crush is what rounds of updates of many containers at once have taken.
 type crush struct {
 	alone   []time.Duration // downtimes of containers that were updated alone
-	each    []time.Duration // downtimes of those that were updated together
-	whole   []time.Duration // whole updates
+	few     bout            // with as many between stop and start at once as by default
+	single  bout            // with one
 	bounces []time.Duration // `docker stop` + `docker start`, one after the other
 	four    []time.Duration // the same, four at a time
 	all     []time.Duration // all of those
+}
+
+// bout are updates of all of them.
+type bout struct {
+	each  []time.Duration // downtimes
+	whole []time.Duration // whole updates
 }
 
 // crowded measures the update of many containers of one image at once.
@@ -44,7 +50,10 @@ func crowded(ctx context.Context, b *bench) (p part, err error) {
 			}
 			c.alone = append(c.alone, down)
 		}
-		if err := b.together(ctx, state, web, names, c); err != nil {
+		if err := b.together(ctx, state, web, names, parallel, &c.few); err != nil {
+			return p, err
+		}
+		if err := b.together(ctx, state, web, names, 1, &c.single); err != nil {
 			return p, err
 		}
 		if err := b.bounced(ctx, names, c); err != nil {
@@ -56,16 +65,16 @@ func crowded(ctx context.Context, b *bench) (p part, err error) {
 }
 
 // together updates all of them at once.
-func (b *bench) together(ctx context.Context, state string, web *service, names []string, c *crush) error {
+func (b *bench) together(ctx context.Context, state string, web *service, names []string, atOnce int, o *bout) error {
 	time.Sleep(gap)
 	if err := web.publish(); err != nil {
 		return err
 	}
-	down, took, err := b.update(ctx, state, names...)
+	down, took, err := b.update(ctx, state, atOnce, names...)
 	for _, name := range names {
-		c.each = append(c.each, down[name])
+		o.each = append(o.each, down[name])
 	}
-	c.whole = append(c.whole, took)
+	o.whole = append(o.whole, took)
 	return err
 }
 
@@ -97,14 +106,17 @@ func (c *crush) rows(n int) []row {
 	one := median(c.alone).Seconds()
 	// Nobody else may go on while the first one is in its gate, and at the end there is
 	// nothing but the last one's.
-	work := (median(c.whole) - 2*stable).Seconds()
-	share := sum(c.bounces).Seconds() / float64(len(c.whole)) / parallel
+	work := func(o bout) float64 { return (median(o.whole) - 2*stable).Seconds() }
+	whole := sum(c.bounces).Seconds() / float64(len(c.few.whole))
 	atOnce := fmt.Sprintf("`docker stop` + `docker start` of all, %d at a time", parallel)
 	return []row{
-		{line, "the longest downtime of any", one, slices.Max(c.each).Seconds(), "s", "the median downtime of an update alone", 1.3},
-		{line, "the median downtime", one, median(c.each).Seconds(), "s", "the same", 1.3},
-		{line, "the whole cycle, less the gates", share, work, "s", fmt.Sprintf("the sum of all `docker stop` + `docker start`, over %d", parallel), 1.5},
-		{line, "the median downtime, beside the engine's own at that load", median(c.four).Seconds(), median(c.each).Seconds(), "s", "the median of " + atOnce, 0},
-		{line, "the whole cycle, less the gates, beside the engine's own", median(c.all).Seconds(), work, "s", "the whole of " + atOnce, 0},
+		{line, "the longest downtime of any", one, slices.Max(c.few.each).Seconds(), "s", "the median downtime of an update alone", 1.3},
+		{line, "the median downtime", one, median(c.few.each).Seconds(), "s", "the same", 1.3},
+		{line, "the whole cycle, less the gates", whole / parallel, work(c.few), "s", fmt.Sprintf("the sum of all `docker stop` + `docker start`, over %d", parallel), 1.5},
+		{line, "the median downtime, beside the engine's own at that load", median(c.four).Seconds(), median(c.few.each).Seconds(), "s", "the median of " + atOnce, 0},
+		{line, "the whole cycle, less the gates, beside the engine's own", median(c.all).Seconds(), work(c.few), "s", "the whole of " + atOnce, 0},
+		{line, "with `--parallel 1` the longest downtime of any", one, slices.Max(c.single.each).Seconds(), "s", "the median downtime of an update alone", 0},
+		{line, "with `--parallel 1` the median downtime", one, median(c.single.each).Seconds(), "s", "the same", 0},
+		{line, "with `--parallel 1` the whole cycle, less the gates", whole, work(c.single), "s", "the sum of all `docker stop` + `docker start`", 0},
 	}
 }

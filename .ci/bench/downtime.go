@@ -18,9 +18,9 @@ const (
 )
 
 // update is one `refit update`, after whose end all named containers have to have the
-// new image. It returns how long each was down, and how long all of it took.
-func (b *bench) update(ctx context.Context, state string, names ...string) (map[string]time.Duration, time.Duration, error) {
-	args := append([]string{"update", "--gate-stable", stable.String()}, names...)
+// new image, so many of them between stop and start at once. It returns how long each was down, and how long all of it took.
+func (b *bench) update(ctx context.Context, state string, atOnce int, names ...string) (map[string]time.Duration, time.Duration, error) {
+	args := append([]string{"update", "--gate-stable", stable.String(), "--parallel", fmt.Sprint(atOnce)}, names...)
 	began := time.Now()
 	_, took, err := b.once(ctx, state, args...)
 	if err != nil {
@@ -115,6 +115,6 @@ func (b *bench) refreshed(ctx context.Context, state string, web *service, name 
 	if err := web.publish(); err != nil {
 		return 0, err
 	}
-	down, _, err := b.update(ctx, state, name)
+	down, _, err := b.update(ctx, state, parallel, name)
 	return down[name], err
 }

@@ -27,9 +27,10 @@ Everything that is made for the run is removed after it.
   [the three rules](start-first.md), while the service goes through ten updates. It takes 20 ms for each answer and
   finishes what it was asked.
 - **Containers with a new image.** Alone is the downtime of ` + "`refit update NAME`" + `, three times for each round. Then one
-  ` + "`refit update`" + ` replaces all 20. Three rounds. The gate is one second; two of them are nobody's work: that of the first container, which
-  tries the image for all others, and that of the last one. The last two lines have no target. They say what the engine
-  itself takes at that load: on a machine with few cores four stops and starts at a time are slower than one.
+  ` + "`refit update`" + ` replaces all 20, and another one with ` + "`--parallel 1`" + `. Three rounds. The gate is one second; two of
+  them are nobody's work: that of the first container, which tries the image for all others, and that of the last one.
+  Lines without a target tell what the engine itself takes at that load (on a machine with few cores four stops and
+  starts at a time are slower than one), and what one at a time takes.
 - **Idle memory.** 50 running containers, one cycle over them, then a sample each second for half a minute, from
   /proc/PID/smaps_rollup. Anonymous is what is not the program's own file.
 - **Memory over 1,000 cycles.** The same containers, each due once a second, spread by ` + "`--jitter`" + ` so that there are several
