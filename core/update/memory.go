@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/refit-dev/refit/core"
 )
@@ -17,30 +18,40 @@ import (
 // long as the process lives. Those of enabled containers are written down, too.
 type readings struct {
 	mu    sync.Mutex
-	known map[string]core.Defaults // by the image's id; it says nothing where the registry has no such image
+	known map[string]reading // by the image's id
 }
+
+// reading says nothing where the registry had no such image at that time.
+type reading struct {
+	says core.Defaults
+	at   time.Time
+}
+
+// absence is how long a registry is believed that it has no such image: to who has not
+// logged in some say so of all that is private.
+const absence = 24 * time.Hour
 
 func (r *readings) of(id string) (d core.Defaults, there bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	d, there = r.known[id]
-	return d, there
+	read, there := r.known[id]
+	return read.says, there && (read.says.Known() || time.Since(read.at) < absence)
 }
 
 func (r *readings) add(id string, d core.Defaults) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.known == nil {
-		r.known = map[string]core.Defaults{}
+		r.known = map[string]reading{}
 	}
-	r.known[id] = d
+	r.known[id] = reading{d, time.Now()}
 }
 
 // keep forgets all images but these.
 func (r *readings) keep(gone []core.Image) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	maps.DeleteFunc(r.known, func(id string, _ core.Defaults) bool {
+	maps.DeleteFunc(r.known, func(id string, _ reading) bool {
 		return !slices.ContainsFunc(gone, func(image core.Image) bool { return image.ID == id })
 	})
 }
@@ -100,7 +111,7 @@ func (u *Updater) recall(ctx context.Context, gone, wanted []core.Image) (map[st
 }
 
 // read asks an image's registry what it says, unless that is known, and tells whether
-// the registry answered. That there is no such image stays so: digests do not come back.
+// the registry answered.
 func (u *Updater) read(ctx context.Context, image core.Image) (answered bool) {
 	if _, there := u.readings.of(image.ID); there || image.Digest == "" || u.Reader == nil {
 		return true

@@ -3,7 +3,6 @@ package watchtower
 import (
 	"strconv"
 	"strings"
-	"time"
 )
 
 // The translators of values.
@@ -109,8 +108,7 @@ func FiveFields(schedule string) bool {
 
 // patience makes the shortest of ours of no patience at all.
 func patience(text string) string {
-	n, err := strconv.Atoi(text)
-	if d, wrong := time.ParseDuration(text); err == nil && n == 0 || wrong == nil && d == 0 {
+	if strings.Contains(text, "0") && strings.Trim(text, "0.hmsuµn") == "" {
 		return "1s"
 	}
 	return text

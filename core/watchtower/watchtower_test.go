@@ -139,6 +139,8 @@ func TestValuesAreReadAsWatchtowerReadThem(t *testing.T) {
 		"no time to stop":                       {flag: "stop-timeout", value: "0", want: "1s"},
 		"the same with a unit":                  {flag: "stop-timeout", value: "0s", want: "1s"},
 		"a time to stop":                        {flag: "stop-timeout", value: "30", want: "30"},
+		"a longer one":                          {flag: "stop-timeout", value: "1h0m0s", want: "1h0m0s"},
+		"none that can be read":                 {flag: "stop-timeout", value: "s", want: "s"},
 		"a schedule by name":                    {flag: "schedule", value: "@every 5m", want: "@every 5m"},
 	} {
 		w, there := watchtower.ByFlag(test.flag)
