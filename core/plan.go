@@ -209,6 +209,15 @@ func (w World) survey() []Step {
 // due tells whether the container's time has come.
 func (w World) due(c Container) bool { return w.Due == nil || w.Due[c.Name] }
 
+// MayMove tells whether this plan may move the container, as far as that can be told
+// without what its image says.
+func (w World) MayMove(c Container) bool {
+	s := Step{Container: c}
+	policy, _, readable := w.policyOf(c)
+	s.Policy = policy
+	return w.concerns(&s, readable) && w.due(c)
+}
+
 // selfBar says why the step's container, if it is Refit's own, cannot be replaced.
 func (w World) selfBar(s Step) string {
 	switch {

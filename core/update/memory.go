@@ -64,21 +64,13 @@ func (u *Updater) remembered(ctx context.Context, w core.World) (map[string]core
 	for _, c := range w.Containers {
 		if c.ImageGone {
 			gone = append(gone, c.Image)
-			if u.mayMove(w, c) {
+			if w.MayMove(c) {
 				wanted = append(wanted, c.Image)
 			}
 		}
 	}
 	u.readings.keep(gone)
 	return u.recall(ctx, gone, wanted)
-}
-
-// mayMove tells whether the plan may move the container, as far as that can be told
-// without its image's labels.
-func (u *Updater) mayMove(w core.World, c core.Container) bool {
-	p, _, _ := w.Policies.Of(c)
-	return p.Enabled && p.Scope == u.Settings.Scope && (w.Due == nil || w.Due[c.Name]) &&
-		(len(w.Only) == 0 || slices.Contains(w.Only, c.Name))
 }
 
 // recall is remembered, for images of which those that are wanted are asked for. It
