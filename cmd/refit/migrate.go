@@ -30,7 +30,7 @@ func runMigrate(ctx context.Context, p *program) (int, error) {
 	}
 	for i, tower := range towers {
 		m := s.moveOf(tower, all)
-		if m.asked, err = s.client.Asked(ctx, tower.ID); err != nil {
+		if m.asked, err = s.client.AskedInFull(ctx, tower.ID); err != nil {
 			return 0, err
 		}
 		status, err := s.client.Look(ctx, tower.ID)

@@ -23,7 +23,8 @@ type Asked struct {
 	// Networks are those that it was put into, by name: "host" for the host's, none for
 	// the engine's default.
 	Networks []string
-	// Context is who its program runs as, and what it knows of the world.
+	// Context is who its program runs as, and what it knows of the world. It and Others
+	// are AskedInFull's to fill in.
 	Context
 	// Others are the flags of docker run that say what is set besides, without values:
 	// "--privileged". Labels are not among them.
@@ -43,23 +44,33 @@ type Context struct {
 
 // Asked reads how a container was asked for. It changes nothing.
 func (c *Client) Asked(ctx context.Context, id string) (Asked, error) {
+	asked, _, err := c.inspectAsked(ctx, id)
+	return asked, err
+}
+
+func (c *Client) inspectAsked(ctx context.Context, id string) (asked Asked, found container.InspectResponse, err error) {
 	if err := c.ready(ctx); err != nil {
-		return Asked{}, err
+		return asked, found, err
 	}
-	var found container.InspectResponse
 	if err := c.inspectContainer(ctx, id, &found); err != nil {
-		return Asked{}, fmt.Errorf("inspect %s: %w", id, err)
+		return asked, found, fmt.Errorf("inspect %s: %w", id, err)
 	}
 	if found.ContainerJSONBase == nil || found.Config == nil {
-		return Asked{}, fmt.Errorf("inspect %s: what answers is no container engine", id)
+		return asked, found, fmt.Errorf("inspect %s: what answers is no container engine", id)
 	}
-	asked := Asked{Args: found.Args, Env: map[string]string{}, Mounts: mountsOf(found), Networks: networksOf(found)}
+	asked = Asked{Args: found.Args, Env: map[string]string{}, Mounts: mountsOf(found), Networks: networksOf(found)}
 	for _, one := range found.Config.Env {
 		name, value, _ := strings.Cut(one, "=")
 		asked.Env[name] = value
 	}
-	if found.HostConfig == nil {
-		return asked, nil
+	return asked, found, nil
+}
+
+// AskedInFull is Asked with Context and Others, for which the engine may be asked once more.
+func (c *Client) AskedInFull(ctx context.Context, id string) (Asked, error) {
+	asked, found, err := c.inspectAsked(ctx, id)
+	if err != nil || found.HostConfig == nil {
+		return asked, err
 	}
 	asked.Context = contextOf(found)
 	if found.HostConfig.NetworkMode.IsHost() && asked.Hostname != "" {

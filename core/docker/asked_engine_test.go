@@ -63,7 +63,7 @@ func TestWhatAContainerWasAskedForIsRead(t *testing.T) {
 			t.Parallel()
 			test.config.Image = image
 			id := e.Container(e.Name(strings.NewReplacer(" ", "-", ",", "", "'", "").Replace(name)), &test.config, &test.host, nil)
-			found, err := c.Asked(t.Context(), id)
+			found, err := c.AskedInFull(t.Context(), id)
 			if err != nil {
 				t.Fatal(err)
 			}
