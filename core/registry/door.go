@@ -102,12 +102,13 @@ func proxyRefuses(_ context.Context, _ *url.URL, _ *http.Request, answer *http.R
 // can block port 443; the engine does not.
 func (d *door) RoundTrip(req *http.Request) (*http.Response, error) {
 	var err error
+	first, hops := origin(req)
 	switch {
 	case req.URL.Scheme != "https" && !d.insecure(req.URL.Host):
 		err = errPlain
-	case hops(req) > mostHops:
+	case hops > mostHops:
 		err = errHops
-	case req.Body != nil && req.URL.Host != origin(req).URL.Host:
+	case req.Body != nil && req.URL.Host != first.URL.Host:
 		err = errAway
 	}
 	if err != nil {
@@ -133,22 +134,12 @@ func (d *door) closeIdle() {
 	}
 }
 
-// hops counts the redirects that led to a request.
-func hops(req *http.Request) int {
-	n := 0
-	for req != nil && req.Response != nil {
-		req = req.Response.Request
-		n++
+// origin is the request that redirects led on from, and how many there were.
+func origin(req *http.Request) (first *http.Request, hops int) {
+	for first = req; first.Response != nil && first.Response.Request != nil; hops++ {
+		first = first.Response.Request
 	}
-	return n
-}
-
-// origin is the request that the redirects began with.
-func origin(req *http.Request) *http.Request {
-	for req.Response != nil && req.Response.Request != nil {
-		req = req.Response.Request
-	}
-	return req
+	return first, hops
 }
 
 // insecure tells whether a host, with or without port, may do without TLS or

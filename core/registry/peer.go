@@ -25,7 +25,8 @@ const (
 	// briefToken is how long a token lives whose server does not say: the
 	// protocol's own default.
 	briefToken = time.Minute
-	// headless is how long what does not do HEAD properly is asked with GET at once. It may be replaced by a better one while Refit runs.
+	// headless is how long what does not do HEAD properly is asked with GET at once. It
+	// may be replaced by a better one while Refit runs.
 	headless = 24 * time.Hour
 	// unused is how old the way into a repository becomes that has no token to expire.
 	// It costs no request to find it again.
@@ -273,8 +274,9 @@ func (p *peer) order(asks []*ask) {
 func (p *peer) asked(a *ask, answered bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.turns[a.text] = time.Now()
+	turn := time.Now()
 	if !answered {
-		p.turns[a.text] = time.Now().Add(behind)
+		turn = turn.Add(behind)
 	}
+	p.turns[a.text] = turn
 }
