@@ -14,26 +14,31 @@ import (
 // the same containers: each leaves alone what the other one is at, and finds its image in
 // the way of the other one's.
 func (s *session) mindOthers(ctx context.Context, all []core.Container) {
+	met := map[string]bool{} // of those that are gone nothing needs to be known
 	for _, c := range all {
-		if !isRefit(c) || !c.State.Up() || c.ID == s.settings.Self || core.BaseName(c.Name) != c.Name || s.met[c.ID] {
+		if !isRefit(c) || c.ID == s.settings.Self || core.BaseName(c.Name) != c.Name {
 			continue
 		}
-		if s.met == nil {
-			s.met = map[string]bool{}
+		met[c.ID] = s.met[c.ID] || c.State.Up()
+		if met[c.ID] && !s.met[c.ID] {
+			s.tellOfAnother(ctx, c)
 		}
-		s.met[c.ID] = true
-		command, scope, err := s.lineOf(ctx, c.ID)
-		switch {
-		case command != "": // it only looks, or ends by itself
-		case err != nil:
-			s.log.Warn("another Refit runs on this engine, and its scope could not be read: two of one scope get in each other's way",
-				slog.String("container", c.Name), slog.Any("error", err))
-		case scope == s.settings.Scope:
-			s.log.Warn("another Refit looks after the same containers: stop one of the two, or give each a --scope of its own",
-				slog.String("container", c.Name), slog.String("scope", scope))
-		default:
-			s.log.Info("another Refit runs on this engine, with another scope", slog.String("container", c.Name), slog.String("scope", scope))
-		}
+	}
+	s.met = met
+}
+
+func (s *session) tellOfAnother(ctx context.Context, c core.Container) {
+	command, scope, err := s.lineOf(ctx, c.ID)
+	switch {
+	case command != "": // it only looks, or ends by itself
+	case err != nil:
+		s.log.Warn("another Refit runs on this engine, and its scope could not be read: two of one scope get in each other's way",
+			slog.String("container", c.Name), slog.Any("error", err))
+	case scope == s.settings.Scope:
+		s.log.Warn("another Refit looks after the same containers: stop one of the two, or give each a --scope of its own",
+			slog.String("container", c.Name), slog.String("scope", scope))
+	default:
+		s.log.Info("another Refit runs on this engine, with another scope", slog.String("container", c.Name), slog.String("scope", scope))
 	}
 }
 
@@ -65,7 +70,9 @@ type meeting struct {
 // Containers looks among them.
 func (m meeting) Containers(ctx context.Context) ([]core.Container, error) {
 	all, err := m.Engine.Containers(ctx)
-	m.s.mindOthers(ctx, all)
+	if err == nil {
+		m.s.mindOthers(ctx, all)
+	}
 	return all, err
 }
 
