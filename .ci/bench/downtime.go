@@ -18,7 +18,8 @@ const (
 )
 
 // update is one `refit update`, after whose end all named containers have to have the
-// new image, so many of them between stop and start at once. It returns how long each was down, and how long all of it took.
+// new image, so many of them between stop and start at once. It returns how long each
+// was down, and how long all of it took.
 func (b *bench) update(ctx context.Context, state string, atOnce int, names ...string) (map[string]time.Duration, time.Duration, error) {
 	args := append([]string{"update", "--gate-stable", stable.String(), "--parallel", fmt.Sprint(atOnce)}, names...)
 	began := time.Now()

@@ -61,8 +61,6 @@ type config struct {
 
 	// foreign are the flags of Watchtower's that were typed.
 	foreign foreign
-	// brought are the names of Watchtower's variables that are set, known or not.
-	brought []string
 	// from tells of each option that is set where its text came from: "--interval" or
 	// "WATCHTOWER_POLL_INTERVAL". implied is the word of Watchtower's that implies --all.
 	from    map[string]string

@@ -46,8 +46,8 @@ type source struct {
 
 // settle reads every option into the configuration: from the flag, else from
 // our variable or the file that it names, else from what Watchtower had.
-func settle(c *config, flags []*given, getenv func(string) string) error {
-	used := map[string]source{}
+func settle(c *config, flags []*given, env variables) error {
+	used, getenv := map[string]source{}, env.get
 	for _, g := range flags {
 		src, err := g.source(c.foreign, getenv)
 		if err != nil {
@@ -70,7 +70,7 @@ func settle(c *config, flags []*given, getenv func(string) string) error {
 			hint:    "use one of them: a schedule says at what times to look, an interval how often",
 		}
 	}
-	if err := c.moveIn(used, getenv); err != nil {
+	if err := c.moveIn(used, env); err != nil {
 		return err
 	}
 	c.remember(used)

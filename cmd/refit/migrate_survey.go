@@ -16,12 +16,12 @@ import (
 func (m *move) survey(others []core.Container) {
 	m.keepNames(others)
 	c := newConfig()
-	env := map[string]string{}
+	env := variables{}
 	for _, e := range m.env {
 		env[e.name] = e.value
 	}
 	c.command = "migrate" // makes no channels
-	if err := settle(&c, flagsOf(""), func(name string) string { return env[name] }); err != nil {
+	if err := settle(&c, flagsOf(""), env); err != nil {
 		m.differs = append(m.differs, "What is printed above is refused: "+err.Error()+".")
 	}
 	s := c.settings

@@ -88,7 +88,7 @@ func shellWords(t *testing.T, text string) []string {
 
 // means is what two command lines must have in common.
 func means(c config) string {
-	c.warnings, c.from, c.foreign, c.brought, c.implied, c.notify.urls = nil, nil, nil, nil, "", nil
+	c.warnings, c.from, c.foreign, c.implied, c.notify.urls = nil, nil, nil, "", nil
 	return fmt.Sprintf("%+v", plain(c))
 }
 

@@ -45,7 +45,7 @@ func reportUpdates() {
 
 func reporting(ctx context.Context) error {
 	p := &program{config: newConfig(), getenv: os.Getenv, stdout: os.Stdout, stderr: os.Stderr}
-	if err := settle(&p.config, flagsOf(""), os.Getenv); err != nil {
+	if err := settle(&p.config, flagsOf(""), variablesOf(os.Environ())); err != nil {
 		return err
 	}
 	p.log = newLog(os.Stderr, p.config)

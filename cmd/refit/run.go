@@ -68,8 +68,8 @@ func (l line) read(ctx context.Context, env variables, stdout, stderr io.Writer,
 	flags := flagsOf(l.command)
 	settled := func() error {
 		c := newConfig()
-		c.command, c.names, c.foreign, c.brought = l.command, l.names, l.foreign, env.brought()
-		if err := settle(&c, flags, env.get); err != nil {
+		c.command, c.names, c.foreign = l.command, l.names, l.foreign
+		if err := settle(&c, flags, env); err != nil {
 			return err
 		}
 		return act(c)

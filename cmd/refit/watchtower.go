@@ -162,10 +162,10 @@ func (g *given) typed() (source, error) {
 // told to look at labels. So whoever still has its words, and does not say
 // which containers are meant, means all of them. What is not obeyed is told, or
 // refused.
-func (c *config) moveIn(used map[string]source, getenv func(string) string) error {
+func (c *config) moveIn(used map[string]source, env variables) error {
 	var set []string
 	for _, w := range theirWords() {
-		name, value := c.said(w, getenv)
+		name, value := c.said(w, env.get)
 		if c.foreign[w.Variable].name != "" || strings.HasPrefix(name, watchtower.VariablePrefix) {
 			set = append(set, name)
 		}
@@ -173,7 +173,7 @@ func (c *config) moveIn(used map[string]source, getenv func(string) string) erro
 			return err
 		}
 	}
-	set = append(set, c.strange(set)...)
+	set = append(set, c.strange(env.brought(), set)...)
 	if len(set) > 0 {
 		c.mindFields(used["schedule"])
 	}
@@ -187,11 +187,11 @@ func (c *config) moveIn(used map[string]source, getenv func(string) string) erro
 	return nil
 }
 
-// strange are the variables of Watchtower's that are in no row of the table: files with
+// strange are those of Watchtower's variables that are in no row of the table: files with
 // secrets in them, and words that a fork has or that are misspelt, which are told.
-func (c *config) strange(known []string) []string {
+func (c *config) strange(brought, known []string) []string {
 	var names []string
-	for _, name := range c.brought {
+	for _, name := range brought {
 		if slices.Contains(known, name) {
 			continue
 		}
